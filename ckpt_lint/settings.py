@@ -1,0 +1,144 @@
+"""What a run is told to do: the values that the engine and the rules read. `ckpt_lint.config` makes them from TOML."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ckpt_lint.model import RuleInfo, Severity
+
+if TYPE_CHECKING:
+    import pathspec
+
+DEFAULT_TEST_PATHS = ("tests/**", "test_*.py", "*_test.py", "conftest.py")
+DEFAULT_EXCLUDE = (
+    ".bzr", ".direnv", ".eggs", ".git", ".git-rewrite", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pants.d",
+    ".pyenv", ".pytest_cache", ".pytype", ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pypackages__",
+    "_build", "buck-out", "dist", "node_modules", "site-packages", "venv",
+)  # fmt: skip
+DEFAULT_INCLUDE = ("*.py", "*.pyw", "*.ipynb")
+DEFAULT_MAX_FILE_SIZE = 1_000_000
+
+
+@functools.lru_cache(maxsize=256)
+def _spec(globs: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    import pathspec
+
+    return pathspec.GitIgnoreSpec.from_lines(globs)
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Patterns in the grammar of `.gitignore`, relative to the absolute folder `base`."""
+
+    base: str = "/"
+    globs: tuple[str, ...] = ()
+
+    def matches(self, path: str) -> bool:
+        """Whether `path` (absolute, or relative to the working folder) is meant; outside `base` its name decides."""
+        if not self.globs:
+            return False
+        relative = os.path.relpath(os.path.abspath(path), self.base)
+        if relative.startswith(os.pardir):
+            relative = os.path.basename(path)
+        return _spec(self.globs).match_file(relative)
+
+
+@dataclass(frozen=True, slots=True)
+class PerFileIgnore:
+    """Codes that are off in the files that `patterns` means, or, where `negated`, in all others."""
+
+    patterns: Patterns
+    codes: frozenset[str]
+    negated: bool = False
+
+    def applies_to(self, path: str) -> bool:
+        """Whether `codes` are off in `path`."""
+        return self.patterns.matches(path) != self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPath:
+    """Checkpoint files that are shipped with the project, and why loading them with full pickle is accepted."""
+
+    patterns: Patterns
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiNames:
+    """A project's own names (dotted, as they are imported) for what torch and the known libraries do."""
+
+    loaders: tuple[str, ...] = ()
+    savers: tuple[str, ...] = ()
+    rank_guards: tuple[str, ...] = ()
+    unwrappers: tuple[str, ...] = ()
+    download_helpers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that decides what is found in a file; the same value gives the same findings.
+
+    `selected` are the codes that are on, `in_tests` those that stay on in `test_paths`. `torch_version` is a PEP 440
+    version or specifier set ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one.
+    `max_file_size` is in bytes. `source` names the configuration file, None where there is none.
+    """
+
+    selected: frozenset[str] = frozenset()
+    in_tests: frozenset[str] = frozenset()
+    per_file_ignores: tuple[PerFileIgnore, ...] = ()
+    test_paths: Patterns = Patterns(globs=DEFAULT_TEST_PATHS)
+    trusted_paths: tuple[TrustedPath, ...] = ()
+    api: ApiNames = ApiNames()
+    torch_version: str | None = None
+    max_file_size: int = DEFAULT_MAX_FILE_SIZE
+    gate: bool = True
+    include: Patterns = Patterns(globs=DEFAULT_INCLUDE)
+    exclude: tuple[Patterns, ...] = (Patterns(globs=DEFAULT_EXCLUDE),)
+    force_exclude: bool = False
+    respect_gitignore: bool = True
+    fix: bool = False
+    unsafe_fixes: bool = False
+    fail_on: Severity = Severity.WARNING
+    output_format: str = "full"
+    root: str = "/"
+    source: str | None = None
+
+    @classmethod
+    def isolated(cls, rules: Iterable[RuleInfo], *, root: str = "/") -> Settings:
+        """The defaults, with no configuration file read: the rules that are on by default."""
+        known = tuple(rules)
+        return cls(
+            selected=frozenset(rule.code for rule in known if rule.on),
+            in_tests=frozenset(rule.code for rule in known if rule.in_tests),
+            test_paths=Patterns(root, DEFAULT_TEST_PATHS),
+            include=Patterns(root, DEFAULT_INCLUDE),
+            exclude=(Patterns(root, DEFAULT_EXCLUDE),),
+            root=root,
+        )
+
+    def codes_for(self, path: str) -> frozenset[str]:
+        """The codes that are on in the file `path`."""
+        codes = self.selected
+        if self.test_paths.matches(path):
+            codes &= self.in_tests
+        for ignore in self.per_file_ignores:
+            if codes & ignore.codes and ignore.applies_to(path):
+                codes -= ignore.codes
+        return codes
+
+    def trusted(self, checkpoint: str) -> str | None:
+        """The reason why the checkpoint file `checkpoint` (a path as the code writes it) is trusted, or None."""
+        if os.path.isabs(checkpoint):
+            target = checkpoint
+        else:
+            target = os.path.join(self.root, checkpoint)
+        return next((trusted.reason for trusted in self.trusted_paths if trusted.patterns.matches(target)), None)
+
+    def excludes(self, path: str) -> bool:
+        """Whether discovery passes `path`, a file or a folder, by."""
+        return any(patterns.matches(path) for patterns in self.exclude)
