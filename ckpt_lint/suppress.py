@@ -1,0 +1,106 @@
+"""Suppression comments, in flake8's grammar: `# noqa`, `# noqa: CKP301,CKP3`, and `# flake8: noqa` for a whole file.
+
+A comment counts on the first line of a finding's call, or on any line that flake8 joins with it: the lines of a string
+over several lines, and of a backslash continuation. A code stands for every code that begins with it. As in flake8, a
+line that begins with `# flake8: noqa` passes the whole file by, whatever codes follow it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ckpt_lint.model import Finding
+
+# The two expressions are flake8's `NOQA_INLINE_REGEXP` and `NOQA_FILE`; a test holds them against the installed one.
+INLINE = re.compile(r"# noqa(?::[\s]?(?P<codes>([A-Z]+[0-9]+(?:[,\s]+)?)+))?", re.IGNORECASE)
+WHOLE_FILE = re.compile(r"\s*# flake8[:=]\s*noqa", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[,\s]")
+_MARK = re.compile("noqa", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Findings that stand, and findings that a comment silenced; both in the order in which they came."""
+
+    kept: tuple[Finding, ...]
+    suppressed: tuple[Finding, ...]
+
+
+def suppress(findings: Iterable[Finding], texts: Mapping[int | None, str]) -> Sorted:
+    """Sort findings by the comments in `texts`: the text of every cell by its number, or of a Python file under None."""
+    found = tuple(findings)
+    spoken = {cell: text for cell, text in texts.items() if _MARK.search(text)}
+    if not found or not spoken:
+        return Sorted(found, ())
+    if any(ignores_file(text) for text in spoken.values()):
+        return Sorted((), found)
+    lines = {cell: _Lines(text) for cell, text in spoken.items()}
+    silenced = [_is_silenced(finding, lines) for finding in found]
+    return Sorted(
+        tuple(finding for finding, silent in zip(found, silenced) if not silent),
+        tuple(finding for finding, silent in zip(found, silenced) if silent),
+    )
+
+
+def ignores_file(text: str) -> bool:
+    """Whether a line of its own says `# flake8: noqa`."""
+    return any(WHOLE_FILE.match(line) for line in _split(text))
+
+
+def codes_of(line: str) -> tuple[str, ...] | None:
+    """The codes that a comment on `line` names, `()` for a blanket `# noqa`, None where there is no such comment."""
+    match = INLINE.search(line)
+    if match is None:
+        return None
+    return tuple(code for code in _SEPARATOR.split(match["codes"] or "") if code)
+
+
+class _Lines:
+    """The lines of a text as flake8 looks for comments in them; tokens are read once, and only where needed."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = _split(text)
+        self._joined: dict[int, str] | None = None
+
+    def comment_text(self, row: int) -> str:
+        """The line `row` (from 1) with the lines that flake8 joins with it."""
+        if self._joined is None:
+            self._joined = _joined_lines(self.lines)
+        own = self.lines[row - 1] if 0 < row <= len(self.lines) else ""
+        return self._joined.get(row, own)
+
+
+def _split(text: str) -> list[str]:
+    """Lines with their ends, as a file object in text mode gives them."""
+    return io.StringIO(text, newline=None).readlines()
+
+
+def _is_silenced(finding: Finding, lines: Mapping[int | None, _Lines]) -> bool:
+    cell = lines.get(finding.location.cell)
+    if cell is None:
+        return False
+    codes = codes_of(cell.comment_text(finding.noqa_row))
+    if codes is None:
+        return False
+    return not codes or finding.code.startswith(codes)
+
+
+def _joined_lines(lines: list[str]) -> dict[int, str]:
+    """For every row of a logical line's physical parts, the rows joined; empty where the text has no tokens."""
+    joined: dict[int, str] = {}
+    first, last = len(lines) + 2, -1
+    try:
+        for token in tokenize.generate_tokens(iter([*lines, ""]).__next__):
+            if token.type in (tokenize.ENDMARKER, tokenize.DEDENT):
+                continue
+            first, last = min(first, token.start[0]), max(last, token.end[0])
+            if token.type in (tokenize.NL, tokenize.NEWLINE):
+                joined.update(dict.fromkeys(range(first, last + 1), "".join(lines[first - 1 : last])))
+                first, last = len(lines) + 2, -1
+    except (tokenize.TokenError, SyntaxError):
+        return {}
+    return joined
