@@ -31,7 +31,7 @@ class Sorted:
 
 
 def suppress(findings: Iterable[Finding], texts: Mapping[int | None, str]) -> Sorted:
-    """Sort findings by the comments in `texts`: the text of every cell by its number, or of a Python file under None."""
+    """Sort findings by the comments in `texts`: each cell by its number, or a Python file under None."""
     found = tuple(findings)
     spoken = {cell: text for cell, text in texts.items() if _MARK.search(text)}
     if not found or not spoken:
