@@ -133,10 +133,7 @@ class Settings:
 
     def trusted(self, checkpoint: str) -> str | None:
         """The reason why the checkpoint file `checkpoint` (a path as the code writes it) is trusted, or None."""
-        if os.path.isabs(checkpoint):
-            target = checkpoint
-        else:
-            target = os.path.join(self.root, checkpoint)
+        target = checkpoint if os.path.isabs(checkpoint) else os.path.join(self.root, checkpoint)
         return next((trusted.reason for trusted in self.trusted_paths if trusted.patterns.matches(target)), None)
 
     def excludes(self, path: str) -> bool:
