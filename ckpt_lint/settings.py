@@ -39,12 +39,19 @@ class Patterns:
 
     def matches(self, path: str) -> bool:
         """Whether `path` (absolute, or relative to the working folder) is meant; outside `base` its name decides."""
-        if not self.globs:
-            return False
+        return bool(self.globs) and _spec(self.globs).match_file(self._relative(path))
+
+    def without(self, path: str) -> Patterns:
+        """These patterns, less those that mean `path`: somebody named it, and it is to be taken all the same."""
+        relative = self._relative(path)
+        return Patterns(self.base, tuple(glob for glob in self.globs if not _spec((glob,)).match_file(relative)))
+
+    def _relative(self, path: str) -> str:
+        prefix = self.base.rstrip(os.sep) + os.sep
+        if path.startswith(prefix) and os.sep + "." not in path:
+            return path[len(prefix) :]
         relative = os.path.relpath(os.path.abspath(path), self.base)
-        if relative.startswith(os.pardir):
-            relative = os.path.basename(path)
-        return _spec(self.globs).match_file(relative)
+        return os.path.basename(path) if relative.startswith(os.pardir) else relative
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,219 @@
+"""Which files a run is about: the paths of the command line, and what the folders among them hold.
+
+Folders are walked in the order of names. What `.gitignore` ignores (nested ones, and `.git/info/exclude`, up to the
+repository's root), what `exclude` names and what is a virtual environment is passed by; hidden folders are searched, as
+ruff does. Links to files are followed, links to folders are not, so that no loop is possible. A path that the command
+line names is taken as it is, unless `force-exclude` says otherwise.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ckpt_lint.config import Configs
+from ckpt_lint.model import Problem, Status
+from ckpt_lint.settings import Patterns, Settings
+
+if TYPE_CHECKING:
+    import pathspec
+
+STDIN = "-"
+_EDITOR_LOCK = ".#"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One input of the run, as the run names it; `problem` says why it cannot even be opened."""
+
+    path: str
+    problem: Problem | None = None
+
+
+def discover(paths: Sequence[str], configs: Configs) -> Iterator[Target]:
+    """The inputs of a run, each once, in the order of `paths` and, in a folder, of names. Raises ConfigError."""
+    seen: set[str] = set()
+    for path in paths:
+        for target in _under(path, configs):
+            key = os.path.abspath(target.path)
+            if key not in seen:
+                seen.add(key)
+                yield target
+
+
+def is_excluded(path: str, configs: Configs) -> bool:
+    """Whether `exclude` names the file `path` or a folder above it, below the configuration's root."""
+    settings = configs.settings_for(path)
+    return settings.excludes(path)
+
+
+def _under(path: str, configs: Configs) -> Iterator[Target]:
+    problem = _problem_of(path)
+    if problem is not None:
+        yield Target(path, problem)
+        return
+    settings = configs.settings_for(os.path.join(path, "_")) if os.path.isdir(path) else configs.settings_for(path)
+    if settings.force_exclude and settings.excludes(path):
+        return
+    if os.path.isdir(path):
+        yield from _walk(path, configs)
+    else:
+        yield Target(path)
+
+
+def _problem_of(path: str) -> Problem | None:
+    """Why nothing can be read at `path`. Opening is left to the reader: here only what is there counts."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if os.path.islink(path):
+            reason = f"broken symbolic link ({reason})"
+        return Problem(Status.UNREADABLE, reason)
+    except ValueError as error:
+        return Problem(Status.UNREADABLE, str(error))
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return None
+    return Problem(Status.UNREADABLE, "neither a file nor a folder")
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to search: as the run names it, as an absolute path, and the ignore files above its content."""
+
+    shown: str
+    path: str
+    ignores: tuple[_Ignore, ...]
+
+
+def _walk(top: str, configs: Configs) -> Iterator[Target]:
+    """The files below `top`, which is taken even where a pattern means it."""
+    absolute = os.path.abspath(top)
+    above = tuple(ignore.without(absolute) for ignore in _ignores_above(absolute))
+    pending = [_Folder(top, absolute, above)]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder.path), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Target(folder.shown, Problem(Status.UNREADABLE, error.strerror or str(error)))
+            continue
+        sieve = _Sieve(configs.settings_in(folder.path), absolute, folder.ignores, folder.path)
+        below = []
+        for entry in entries:
+            shown = entry.name if folder.shown == os.curdir else os.path.join(folder.shown, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                if sieve.takes_folder(entry):
+                    below.append(_Folder(shown, entry.path, sieve.ignores))
+            elif sieve.takes_file(entry) and not os.path.isdir(entry.path):
+                yield Target(shown, _problem_of(entry.path))
+        pending.extend(reversed(below))
+
+
+class _Sieve:
+    """What of one folder's entries is taken."""
+
+    def __init__(self, settings: Settings, top: str, ignores: tuple[_Ignore, ...], folder: str) -> None:
+        self.include = settings.include
+        self.exclude = _exclude_below(settings, top)
+        self.ignores = (*ignores, *_ignores_in(folder)) if settings.respect_gitignore else ()
+
+    def takes_folder(self, entry: os.DirEntry[str]) -> bool:
+        return not self._passes_by(entry, is_folder=True) and not _is_environment(entry.path)
+
+    def takes_file(self, entry: os.DirEntry[str]) -> bool:
+        if entry.name.startswith(_EDITOR_LOCK) or not self.include.matches(entry.path):
+            return False
+        return not self._passes_by(entry, is_folder=False)
+
+    def _passes_by(self, entry: os.DirEntry[str], *, is_folder: bool) -> bool:
+        if any(patterns.matches(entry.path) for patterns in self.exclude):
+            return True
+        verdict = False
+        for ignore in self.ignores:
+            own = ignore.verdict(entry.path, is_folder=is_folder)
+            verdict = verdict if own is None else own
+        return verdict
+
+
+@functools.lru_cache(maxsize=64)
+def _exclude_below(settings: Settings, top: str) -> tuple[Patterns, ...]:
+    """The patterns of `exclude` that do not mean `top` itself, which the command line names."""
+    return tuple(patterns.without(top) for patterns in settings.exclude)
+
+
+def _is_environment(folder: str) -> bool:
+    """A virtual environment, whatever it is called: `venv` and `virtualenv` leave a pyvenv.cfg, conda its history."""
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg")) or os.path.isdir(os.path.join(folder, "conda-meta"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignore:
+    """The patterns of an ignore file, and the folder that they are relative to."""
+
+    base: str
+    lines: tuple[str, ...]
+    spec: pathspec.GitIgnoreSpec
+
+    def verdict(self, path: str, *, is_folder: bool) -> bool | None:
+        """True: ignored, False: taken back by `!`, None: nothing said. `path` is absolute and below `base`."""
+        relative = path[len(self.base.rstrip(os.sep)) + 1 :]
+        return self.spec.check_file(f"{relative}/" if is_folder else relative).include
+
+    def without(self, folder: str) -> _Ignore:
+        """These patterns, less those that ignore `folder` or what is above it."""
+        relative = folder[len(self.base.rstrip(os.sep)) + 1 :] + "/"
+        return _ignore(self.base, tuple(line for line in self.lines if not _spec((line,)).match_file(relative)))
+
+
+def _ignore(base: str, lines: tuple[str, ...]) -> _Ignore:
+    return _Ignore(base, lines, _spec(lines))
+
+
+def _spec(lines: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
+    import pathspec
+
+    return pathspec.GitIgnoreSpec.from_lines(lines)
+
+
+def _ignores_above(folder: str) -> tuple[_Ignore, ...]:
+    """The ignore files from the repository's root down to, and without, `folder`; none outside a repository."""
+    above = []
+    current = folder
+    while not os.path.exists(os.path.join(current, ".git")):
+        parent = os.path.dirname(current)
+        if parent == current:
+            return ()
+        above.append(parent)
+        current = parent
+    found = _read_ignore(current, os.path.join(".git", "info", "exclude"))
+    for parent in reversed(above):
+        found += _read_ignore(parent, ".gitignore")
+    return found
+
+
+def _ignores_in(folder: str) -> tuple[_Ignore, ...]:
+    return _read_ignore(folder, ".gitignore")
+
+
+def _read_ignore(base: str, name: str) -> tuple[_Ignore, ...]:
+    path = os.path.join(base, name)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            lines = stream.read().splitlines()
+    except OSError:
+        return ()
+    return (_ignore(base, tuple(line for line in lines if _is_pattern(line))),)
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether the line can be read as a pattern: git, too, passes one by that it cannot read."""
+    try:
+        _spec((line,))
+    except ValueError:
+        return False
+    return True
