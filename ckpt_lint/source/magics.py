@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_lint.model import Span
+from ckpt_lint.source.scan import logical_line_end
 from ckpt_lint.source.shell import Command, commands
 
 
@@ -70,16 +71,6 @@ _REST = r"(?:\\(?:\r\n?|\n)|[^\r\n])*"
 _MAGIC_LINE = re.compile(rf"[ \t]*(?P<magic>(?:[%!]|\?{{1,2}}[ \t]*[%\w]){_REST})")
 _HELP_LINE = re.compile(r"[ \t]*(?P<magic>%{0,2}[\w.*\[\]]*\?{1,2})[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
 _MAGIC_VALUE = re.compile(rf"[ \t]*[\w*(\[][\w \t.,*()\[\]'\"]*=[ \t]*(?P<magic>(?:!|%[ \t]*[A-Za-z_]){_REST})")
-_TOKEN = re.compile(
-    r"""(?P<comment>\#[^\r\n]*)
-    |(?P<string>(?P<quote>\"{3}|'{3})(?:[^\\]|\\.)*?(?:(?P=quote)|\Z)
-        |"(?:[^"\\\r\n]|\\(?:\r\n|.))*"? | '(?:[^'\\\r\n]|\\(?:\r\n|.))*'?)
-    |(?P<continued>\\(?:\r\n?|\n))
-    |(?P<newline>\r\n?|\n)
-    |(?P<open>[(\[{])|(?P<close>[)\]}])
-    |[^\#"'\\\r\n()\[\]{}]+|.""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 def read_cell(text: str) -> CellCode:
@@ -143,19 +134,7 @@ def _magics(text: str) -> Iterator[tuple[int, int, bool]]:
         if match is not None:
             yield match.start("magic"), match.end("magic"), value is not None
             position = match.end()
-        position = _logical_line_end(text, position)
-
-
-def _logical_line_end(text: str, position: int) -> int:
-    depth = 0
-    while position < len(text):
-        token = _TOKEN.match(text, position)
-        assert token is not None  # the last alternative takes any character
-        position = token.end()
-        if token.lastgroup == "newline" and depth == 0:
-            break
-        depth = max(depth + (token.lastgroup == "open") - (token.lastgroup == "close"), 0)
-    return position
+        position = logical_line_end(text, position)
 
 
 def _downloads(magic: str) -> Iterator[Download]:

@@ -110,9 +110,10 @@ class Source:
     def edited(self, edits: Iterable[Edit]) -> Source:
         """This source with edits in it; a `\\n` that an edit brings becomes the newline that is used at that place.
 
-        ValueError for edits that overlap, or that reach over the border of a cell. `data` stays what was read.
+        Insertions at one point stay in the order given. ValueError for edits that overlap, lie outside of the text, or
+        reach over the border of a cell. `data` stays what was read.
         """
-        ordered = sorted(edits)
+        ordered = sorted(edits, key=lambda edit: edit.span)
         for before, after in itertools.pairwise(ordered):
             if after.span.start < before.span.end:
                 raise ValueError(f"edits overlap at {after.span}")
