@@ -1,0 +1,174 @@
+"""From the text of a part to linked syntax facts, keeping LibCST from what kills it.
+
+LibCST dies with a segmentation fault on deeply nested brackets and runs for minutes on very long operator chains, so
+no text reaches it that `ast` refused for its nesting or in which a chain has more than `MAX_CHAIN` links.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ckpt_lint.model import Location, Problem, Status
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.positions import Positions, parse_twin
+
+MAX_CHAIN = 500
+"""Operators, calls or attributes in a row in one expression that are still read."""
+
+MAX_DEPTH = 150
+"""Nesting of expressions and statements that is still read; Python itself stops at 100 indents and 200 brackets."""
+
+LONG_STATEMENT = 2 * MAX_CHAIN
+_NESTING = re.compile(r"too many nested|too deeply|too many statically|stack overflow|recursion", re.IGNORECASE)
+_BRACKETS = re.compile(r"[(\[{]{60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A module that was read: its unlinked facts, and how many characters LibCST saw."""
+
+    module: t.Module
+    size: int
+
+
+class Unparsable(Exception):
+    """The text cannot be read; `problem` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _problem(status: Status, message: str, row: int | None = None, column: int | None = None) -> Unparsable:
+    where = Location(row, max(1, column or 1)) if row else None
+    return Unparsable(Problem(status, message, where))
+
+
+def parse(code: str, *, base: int = 0) -> Parsed:
+    """Read one part; offsets are shifted by `base`. Raises Unparsable, with a row counted inside the part."""
+    twin = _twin(code)
+    if twin is not None:
+        _refuse_long_chains(twin)
+    elif _BRACKETS.search(code):
+        raise _problem(Status.TOO_DEEP, "brackets are nested too deeply to be read")
+    try:
+        return _record(code, twin, base)
+    except RecursionError:
+        raise _problem(Status.TOO_DEEP, "the code is nested too deeply to be read") from None
+
+
+def _twin(code: str) -> ast.Module | None:
+    """The `ast` of a text, or None where only LibCST may know the syntax."""
+    try:
+        return parse_twin(code)
+    except SyntaxError as error:
+        if _NESTING.search(error.msg or ""):
+            raise _problem(Status.TOO_DEEP, f"nested too deeply to be read: {error.msg}", error.lineno) from None
+        return None
+    except (RecursionError, MemoryError):
+        raise _problem(Status.TOO_DEEP, "the code is nested too deeply to be read") from None
+    except ValueError as error:  # a null byte
+        raise _problem(Status.SYNTAX_ERROR, f"not Python source: {error}") from None
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    stack: list[Any] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        for name in ("finalbody", "orelse", "handlers", "cases", "body"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                stack.extend(reversed(inner))
+
+
+def _refuse_long_chains(module: ast.Module) -> None:
+    """Raise where an expression is too long or too deep for LibCST. Only long statements are looked into."""
+    for statement in _statements(module.body):
+        first = getattr(statement, "body", None)
+        last = first[0].lineno if isinstance(first, list) and first else (statement.end_lineno or 0)
+        lines = last - statement.lineno
+        width = (statement.end_col_offset or 0) if lines == 0 else LONG_STATEMENT
+        if lines > 8 or width >= LONG_STATEMENT:
+            _refuse_deep(statement)
+
+
+def _refuse_deep(statement: ast.stmt) -> None:
+    stack: list[tuple[ast.AST, int, int]] = [(statement, 0, 0)]
+    while stack:
+        node, depth, chain = stack.pop()
+        if chain > MAX_CHAIN or depth > MAX_DEPTH:
+            row = getattr(node, "lineno", statement.lineno)
+            if chain > MAX_CHAIN:
+                raise _problem(Status.TOO_LARGE, f"a chain of more than {MAX_CHAIN} operators is not read", row)
+            raise _problem(Status.TOO_DEEP, f"expressions nested deeper than {MAX_DEPTH} are not read", row)
+        spine = _spine(node)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt):
+                continue
+            if child is spine:
+                stack.append((child, depth, chain + 1))
+            else:
+                stack.append((child, depth + 1, 0))
+        if isinstance(node, ast.BoolOp) and len(node.values) > MAX_CHAIN:
+            stack.append((node.values[0], depth, MAX_CHAIN + 1))
+
+
+def _spine(node: ast.AST) -> ast.AST | None:
+    """The child along which a chain goes on."""
+    if isinstance(node, ast.BinOp):
+        return node.left
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return node.value
+    if isinstance(node, ast.Call):
+        return node.func
+    return None
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """LibCST makes so many objects that the cyclic collector costs a quarter of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
+    import libcst as cst
+
+    from ckpt_lint.source.record import record
+
+    with _collector_off():
+        try:
+            if twin is not None:
+                module = cst.parse_module(code)
+                positions = Positions(code, base)
+            else:
+                wrapper = cst.MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
+                module = wrapper.module
+                positions = Positions(code, base, wrapper.resolve(cst.metadata.PositionProvider))
+        except cst.ParserSyntaxError as error:
+            raise _syntax_problem(code, error.raw_line, error.raw_column) from None
+        return Parsed(record(module, twin, positions, start=base, end=base + len(code)), len(code))
+
+
+def _syntax_problem(code: str, row: int, column: int) -> Unparsable:
+    """The parser's complaint in Python's own words where Python has any."""
+    try:
+        parse_twin(code)
+    except SyntaxError as error:
+        return _problem(Status.SYNTAX_ERROR, f"syntax error: {error.msg}", error.lineno or row, error.offset or column)
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return _problem(Status.SYNTAX_ERROR, "syntax error", row, column)

@@ -1,0 +1,73 @@
+"""Carrying a syntax tree to disk and back, as one flat table: no recursion, no pickles, nothing executed."""
+
+from __future__ import annotations
+
+import marshal
+from dataclasses import fields
+from typing import Any
+
+from ckpt_lint.source import tree as t
+
+FORMAT = 1
+
+
+def _kinds() -> tuple[type[t.Node], ...]:
+    found = [value for value in vars(t).values() if isinstance(value, type) and issubclass(value, t.Node)]
+    return tuple(sorted(found, key=lambda kind: kind.__name__))
+
+
+KINDS = _kinds()
+CODES = {kind: code for code, kind in enumerate(KINDS)}
+FIELDS = {
+    kind: tuple((f.name, f.name in kind.CHILDREN) for f in fields(kind) if f.init and f.name not in ("start", "end"))
+    for kind in KINDS
+}
+
+
+def encode(root: t.Node) -> bytes:
+    """The linked tree below `root` as bytes. Children are named by their pre-order index."""
+    rows: list[tuple[Any, ...]] = []
+    for node in t.walk(root):
+        row: list[Any] = [CODES[type(node)], node.start, node.end]
+        for name, is_child in FIELDS[type(node)]:
+            value = getattr(node, name)
+            row.append(_refs(value) if is_child else value)
+        rows.append(tuple(row))
+    return marshal.dumps((FORMAT, rows))
+
+
+def _refs(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return tuple(-1 if item is None else item.index for item in value)
+    return value.index
+
+
+def decode(data: bytes) -> t.Node:
+    """The tree that `encode` wrote, linked. Raises ValueError where `data` is not of this format."""
+    try:
+        version, rows = marshal.loads(data)
+    except (EOFError, TypeError, ValueError) as error:
+        raise ValueError(f"not a syntax table: {error}") from error
+    if version != FORMAT or not rows:
+        raise ValueError("a syntax table of another version")
+    built: list[Any] = [None] * len(rows)
+    for index in range(len(rows) - 1, -1, -1):
+        built[index] = _build(rows[index], built)
+    root = built[0]
+    t.link(root)
+    return root  # type: ignore[no-any-return]
+
+
+def _build(row: tuple[Any, ...], built: list[Any]) -> t.Node:
+    kind = KINDS[row[0]]
+    values = []
+    for (_, is_child), value in zip(FIELDS[kind], row[3:], strict=True):
+        if not is_child or value is None:
+            values.append(value)
+        elif isinstance(value, tuple):
+            values.append(tuple(None if item == -1 else built[item] for item in value))
+        else:
+            values.append(built[value])
+    return kind(row[1], row[2], *values)
