@@ -18,7 +18,7 @@ _WHEEL = re.compile(r"(?:^|/)torch-([0-9][^-/]*)-[^/]*\.whl", re.IGNORECASE)
 _TAG = re.compile(r"/pytorch(?:\.git)?@v?([0-9]+\.[0-9]+(?:\.[0-9]+)?)(?:[#&\s]|$)")
 _INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?=[^-\s]))(\S+)")
 _HASH = re.compile(r"\s--?\w[\w-]*(?:[= ].*)?$", re.DOTALL)
-_DEEPEST_INCLUDE = 20
+_MOST_INCLUDES = 100
 
 
 def is_torch(name: str) -> bool:
@@ -76,26 +76,28 @@ def range_of_url(text: str) -> VersionRange | None:
 
 def read_requirements_file(path: str, text: str, sink: Sink) -> None:
     """Add what a requirements file says of torch, and what the files say that it includes."""
-    _read_file(path, text, sink, (os.path.normpath(path),))
+    _read_file(path, text, sink, {os.path.normpath(path)})
 
 
-def _read_file(path: str, text: str, sink: Sink, open_files: tuple[str, ...]) -> None:
+def _read_file(path: str, text: str, sink: Sink, opened: set[str]) -> None:
     for row, line in logical_lines(text):
         include = _INCLUDE.match(line)
         if include:
-            _follow(os.path.normpath(os.path.join(os.path.dirname(path), include[1])), sink, open_files)
+            _follow(os.path.normpath(os.path.join(os.path.dirname(path), include[1])), sink, opened)
         elif line.startswith(("-e ", "--editable")):
             read_requirement(re.sub(r"^(-e|--editable)[ =]+", "", line), path, sink, row=row)
         elif not line.startswith("-"):
             read_requirement(_HASH.sub("", line), path, sink, row=row)
 
 
-def _follow(path: str, sink: Sink, open_files: tuple[str, ...]) -> None:
-    if path in open_files or len(open_files) > _DEEPEST_INCLUDE:
+def _follow(path: str, sink: Sink, opened: set[str]) -> None:
+    """Read an included file, each once: they may include one another."""
+    if path in opened or len(opened) > _MOST_INCLUDES:
         return
+    opened.add(path)
     text = sink.read(path)
     if text is not None:
-        _read_file(path, text, sink, (*open_files, path))
+        _read_file(path, text, sink, opened)
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,12 @@ def test_requirements_files_include_each_other(tmp_path: object) -> None:
     assert bounds.source == "constraints.txt: torch<2.5; requirements/base.txt: torch>=1.10" or bounds.source == (
         "requirements/base.txt: torch>=1.10; constraints.txt: torch<2.5"
     )
+
+
+def test_many_requirements_files_that_include_each_other_are_read_once(tmp_path: object) -> None:
+    everything = "".join(f"-r requirements{number}.txt\n" for number in range(30))
+    files = {f"requirements{number}.txt": f"torch>=2.{number}\n" + everything for number in range(30)}
+    assert span(declared(tmp_path, files)) == ">=2.29"
 
 
 def test_a_folder_of_requirements_is_read(tmp_path: object) -> None:
@@ -247,6 +254,14 @@ def test_a_project_inside_a_repository_inherits_what_the_repository_declares(tmp
     assert span(declared(tmp_path, files, "sub/x.py")) == ">=2.6"
 
 
+def test_without_a_repository_nothing_above_the_project_counts(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "setup.py").write_text("")
+    (tmp_path / "requirements.txt").write_text("torch>=2.6")
+    path, cache = str(tmp_path / "a" / "x.py"), BoundsCache()
+    assert not declared_torch(path, project_root(path, cache.roots), cache=cache).named
+
+
 def test_nothing_declared_means_1_13_and_newer(tmp_path: object) -> None:
     bounds = declared(tmp_path, {})
     assert not bounds.declared and not bounds.named and not bounds.default_is_safe
@@ -298,6 +313,7 @@ def test_a_broken_manifest_without_torch_is_no_matter(tmp_path: object) -> None:
 def test_an_unreadable_manifest_does_not_unsay_the_others(tmp_path: object) -> None:
     files = {"pyproject.toml": '[project]\ndependencies=["torch"\n[', "requirements.txt": "torch>=2.6"}
     assert declared(tmp_path, files).default_is_safe
+    assert declared(tmp_path, {"requirements.txt": "numpy", "poetry.lock": LOCK}).default_is_unknown
     files["requirements.txt"] = "torch<2.6"
     assert not declared(tmp_path, files).default_is_unknown
 

@@ -89,6 +89,11 @@ def test_a_script_inside_a_package_finds_its_neighbour(tmp_path: Path) -> None:
     assert resolved(tmp_path, known, "a/train.py", "save") == "a/save.py"
 
 
+def test_inside_a_package_the_projects_module_goes_before_a_neighbour(tmp_path: Path) -> None:
+    known = index(tmp_path, "a/__init__.py", "a/train.py", "a/save.py", "save.py")
+    assert resolved(tmp_path, known, "a/train.py", "save") == "save.py"
+
+
 def test_from_imports_name_a_module_or_something_in_one(tmp_path: Path) -> None:
     known = index(tmp_path, "pkg/__init__.py", "pkg/save.py", "train.py")
     source = str(tmp_path / "train.py")
