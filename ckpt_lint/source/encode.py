@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -16,14 +17,25 @@ from ckpt_lint.source.text import Source, read_source
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _ESCAPED_LINE = re.compile(r"(?:[^\\]|\\(?!n|u000[aA]).)*(?:\\(?:n|u000[aA])|\Z)", re.DOTALL)
 
+_MANY_LINES = 2000  # beyond, lines that come again and again are no anchors: comparing would take quadratic time
+_ESCAPED_LETTER = re.compile(r"\\u(?!00[01])[0-9a-fA-F]")
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A source line as JSON spells it: what it says, its place in the file, quotes left out, and the string it is in."""
+    """A source line in JSON: what it says, its place in the file (quotes left out), and the string that it is in."""
 
     text: str
     span: Span
     element: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelled:
+    """A line to write, quotes left out; `element` is the old string that it was in, or is written in the place of."""
+
+    json: str
+    element: int | None
 
 
 def encode(source: Source) -> bytes | Problem:
@@ -70,43 +82,50 @@ def _said(text: str, place: notebook.SourcePlace) -> str:
 
 def _new_value(text: str, place: notebook.SourcePlace, new: str) -> str:
     """The JSON value of a cell's source: lines that are there already as they are spelled, others spelled anew."""
-    ascii_only = text.isascii()
+    ascii_only = text.lstrip("\ufeff").isascii() and bool(_ESCAPED_LETTER.search(text))
     known = _lines(text, place)
-    spelled: list[tuple[int | None, str]] = []
+    spelled: list[_Spelled] = []
     wanted = _LINE.findall(new)
-    matcher = difflib.SequenceMatcher(None, [line.text for line in known], wanted, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, [line.text for line in known], wanted, autojunk=len(known) > _MANY_LINES)
     for tag, first, last, start, end in matcher.get_opcodes():
-        if tag == "equal":
-            spelled += [(line.element, text[line.span.start : line.span.end]) for line in known[first:last]]
-        else:
-            spelled += [(None, json.dumps(line, ensure_ascii=ascii_only)[1:-1]) for line in wanted[start:end]]
+        old: Sequence[_Line | None] = known[first:last]
+        for line, text_of_line in itertools.zip_longest(old, wanted[start:end]):
+            if text_of_line is None:
+                break
+            same = text[line.span.start : line.span.end] if line and tag == "equal" else None
+            anew = json.dumps(text_of_line, ensure_ascii=ascii_only)[1:-1]
+            spelled.append(_Spelled(anew if same is None else same, line.element if line else None))
     if not place.is_list:
-        return '"' + "".join(line for _, line in spelled) + '"'
+        return '"' + "".join(line.json for line in spelled) + '"'
     one_each = [line.element for line in known] == list(range(len(place.strings)))
-    strings = [line for _, line in spelled] if one_each else _grouped(spelled)
-    return _new_list(text, place, [f'"{line}"' for line in strings])
+    return _new_list(text, place, spelled if one_each else _grouped(spelled))
 
 
-def _grouped(spelled: Sequence[tuple[int | None, str]]) -> list[str]:
+def _grouped(spelled: Sequence[_Spelled]) -> list[_Spelled]:
     """The strings of a list that does not hold one line each: new lines go into the string of the line before."""
-    strings: list[str] = []
-    current: int | None = None
-    for element, line in spelled:
-        if strings and (element is None or current is None or element == current):
-            strings[-1] += line
+    strings: list[_Spelled] = []
+    for line in spelled:
+        last = strings[-1] if strings else None
+        if last and (line.element is None or last.element in (None, line.element)):
+            strings[-1] = _Spelled(last.json + line.json, last.element if line.element is None else line.element)
         else:
             strings.append(line)
-        current = current if element is None else element
     return strings
 
 
-def _new_list(text: str, place: notebook.SourcePlace, strings: Sequence[str]) -> str:
+def _new_list(text: str, place: notebook.SourcePlace, strings: Sequence[_Spelled]) -> str:
+    """A list of strings, with what stood between the old ones."""
     if not place.strings:
-        return "[" + ", ".join(strings) + "]"
-    first, last = place.strings[0], place.strings[-1]
-    opening = text[place.start : first[0]]
-    between = text[first[1] : place.strings[1][0]] if len(place.strings) > 1 else "," + (opening[1:] or " ")
-    return opening + between.join(strings) + text[last[1] : place.end]
+        return "[" + ", ".join(f'"{string.json}"' for string in strings) + "]"
+    opening, closing = text[place.start : place.strings[0][0]], text[place.strings[-1][1] : place.end]
+    between = [text[before[1] : after[0]] for before, after in itertools.pairwise(place.strings)]
+    usual = between[0] if between else "," + (opening[1:] or " ")
+    pieces = [opening]
+    for index, string in enumerate(strings):
+        known = string.element is not None and string.element < len(between)
+        follower = between[string.element or 0] if known else usual
+        pieces.append(f'"{string.json}"' + (follower if index < len(strings) - 1 else ""))
+    return "".join([*pieces, closing])
 
 
 def _lines(text: str, place: notebook.SourcePlace) -> list[_Line]:

@@ -1,4 +1,4 @@
-"""Rows, columns and offsets of a text, as the Python tokenizer counts lines: `\\n`, `\\r\\n` and a lone `\\r` end one."""
+"""Rows, columns and offsets of a text, as Python counts lines: `\\n`, `\\r\\n` and a lone `\\r` end one."""
 
 from __future__ import annotations
 

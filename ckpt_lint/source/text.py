@@ -166,7 +166,11 @@ def read_source(path: str, data: bytes, *, max_size: int = MAX_FILE_SIZE) -> Sou
 
 
 def _too_large(what: str, size: int, limit: int) -> Problem:
-    return Problem(Status.TOO_LARGE, f"{what}{size / 1e6:.1f} MB, over the limit of {limit / 1e6:g} MB (max-file-size)")
+    return Problem(Status.TOO_LARGE, f"{what}{_size(size)}, over the limit of {_size(limit)} (max-file-size)")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.4g} MB" if count >= 100_000 else f"{count} bytes"
 
 
 def _declared_encoding(data: bytes) -> str | Problem:
@@ -188,7 +192,7 @@ def _declared_encoding(data: bytes) -> str | Problem:
 def _codec(declared: str, *, bom: bool, place: Location) -> str | Problem:
     try:
         name = codecs.lookup(declared).name
-        b"".decode(declared)
+        b" ".decode(declared)
     except (LookupError, ValueError):
         return Problem(Status.BAD_ENCODING, f"unknown encoding declared: {declared}", place)
     if bom and name != "utf-8":
