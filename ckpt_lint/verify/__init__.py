@@ -1,0 +1,1 @@
+"""Evidence under real torch: proofs of rules, and fixes confirmed on checkpoints. The parent side, without torch."""
