@@ -21,14 +21,16 @@ _LONGEST_CHAIN = 10
 class Configs:
     """The settings of every file of a run: each folder's nearest configuration, with `overrides` on top.
 
-    `config` is the one file to use for all (patterns are then relative to the working folder), and `isolated` reads
-    none. Paths are absolute. What has been read is kept for the run.
+    `config` is the one file to use for all (patterns are then relative to the working folder), `isolated` reads none,
+    and `gate` says whether files without a word of checkpoints may be passed by unread. Paths are absolute. What has
+    been read is kept for the run.
     """
 
     rules: Sequence[RuleInfo]
     overrides: Sequence[Layer] = ()
     config: str | None = None
     isolated: bool = False
+    gate: bool = True
     working_folder: str = field(default_factory=os.getcwd)
     _by_folder: dict[str, Settings] = field(default_factory=dict)
     _by_file: dict[str | None, Settings] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class Configs:
             root = self.working_folder if file is None or self.config is not None else os.path.dirname(file)
             layers = () if file is None else read_layers(file, base=root)
             merged = merge([*layers, *self.overrides], self.rules, root=root)
-            self._by_file[file] = replace(merged, source=file)
+            self._by_file[file] = replace(merged, source=file, gate=self.gate)
         return self._by_file[file]
 
 

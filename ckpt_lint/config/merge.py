@@ -106,6 +106,6 @@ def installed_torch() -> str:
     from importlib import metadata
 
     try:
-        return metadata.version("torch")
+        return metadata.version("torch").partition("+")[0]
     except metadata.PackageNotFoundError:
         raise ConfigError("`torch-version`: torch is not installed beside ckpt-lint; give a version") from None

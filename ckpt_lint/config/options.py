@@ -86,17 +86,13 @@ def _torch_version(value: Any) -> str | None:
         return 'expected a string such as "2.6" or ">=2.4,<2.8"'
     if value == INSTALLED:
         return None
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion, Version
+    from ckpt_lint.project.bounds import parse_override
 
     try:
-        Version(value)
-    except InvalidVersion:
-        try:
-            SpecifierSet(value)
-        except InvalidSpecifier:
-            return f'`{value}` is neither a version nor a range; expected something such as "2.6" or ">=2.4,<2.8"'
-    return None if value.strip() else 'expected a string such as "2.6" or ">=2.4,<2.8"'
+        parse_override(value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _names(value: Any) -> str | None:

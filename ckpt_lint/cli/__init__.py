@@ -1,0 +1,37 @@
+"""The command line: the only place that writes to the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ckpt_lint.cli.arguments import parse
+from ckpt_lint.config import ConfigError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 clean, 1 findings, 2 usage or configuration, 3 something not checked."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except ConfigError as error:
+        print(f"ckpt-lint: error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+__all__ = ["main"]

@@ -1,0 +1,123 @@
+"""The arguments of every command. What a command does is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import ckpt_lint
+from ckpt_lint.config.options import FAIL_ON, OUTPUT_FORMATS
+
+_EXIT_CODES = "exit codes: 0 clean, 1 findings, 2 usage or configuration error, 3 something could not be checked"
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments, with the function to call as `command`. SystemExit 2 where they make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="ckpt-lint", description="Find and fix hazards of PyTorch checkpoints.", epilog=_EXIT_CODES
+    )
+    parser.add_argument("--version", action="version", version=f"ckpt-lint {ckpt_lint.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_check(commands.add_parser("check", help="check, and with --fix fix, files and folders", epilog=_EXIT_CODES))
+    _add_rule(commands.add_parser("rule", help="say what a rule means and why"))
+    _add_explain(commands.add_parser("explain", help="say why something fired, or did not, on a line"))
+    return parser.parse_args(argv)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.check import check
+
+    return check(arguments)
+
+
+def _rule(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.rule import rule
+
+    return rule(arguments)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.explain import explain
+
+    return explain(arguments)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_check)
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders, or `-` for stdin (default: .)")
+    _switch(parser, "--fix", help="apply safe fixes")
+    _switch(parser, "--unsafe-fixes", help="show, and with --fix apply, unsafe fixes too")
+    parser.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    parser.add_argument("--output-format", choices=OUTPUT_FORMATS, help="how findings are shown (default: full)")
+    parser.add_argument("--statistics", action="store_true", help="count the findings of every rule instead")
+    parser.add_argument("--show-files", action="store_true", help="list the files that would be checked")
+    parser.add_argument("--show-settings", action="store_true", help="show the settings of the first file")
+    parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="processes (default: as many as pay)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print findings, and nothing else")
+    _add_selection(parser.add_argument_group("rule selection"))
+    _add_files(parser.add_argument_group("file selection"))
+    exits = parser.add_argument_group("exit code")
+    exits.add_argument("-e", "--exit-zero", action="store_true", help="exit with 0 where there are findings")
+    exits.add_argument("--exit-non-zero-on-fix", action="store_true", help="exit with 1 where --fix changed a file")
+    exits.add_argument("--fail-on", choices=FAIL_ON, help="least severity for exit code 1 (default: warning)")
+    _add_configuration(parser)
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    codes = "comma-separated codes, prefixes, names, groups or ALL"
+    group.add_argument("--select", type=_listed, action="extend", metavar="RULES", help=f"rules that are on: {codes}")
+    group.add_argument("--ignore", type=_listed, action="extend", metavar="RULES", help="rules that are off")
+    group.add_argument("--extend-select", type=_listed, action="extend", metavar="RULES", help="rules on besides these")
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--exclude", type=_listed, action="extend", metavar="PATTERNS", help="what to pass by")
+    group.add_argument("--extend-exclude", type=_listed, action="extend", metavar="PATTERNS", help="more of the same")
+    _switch(group, "--force-exclude", help="pass excluded files by even where they are named")
+    _switch(group, "--respect-gitignore", help="pass by what .gitignore ignores (default)")
+    group.add_argument("--stdin-filename", metavar="PATH", help="the name of what comes on stdin")
+    group.add_argument("--no-gate", dest="gate", action="store_false", help="parse every file, for comparison")
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("configuration")
+    group.add_argument(
+        "--torch-version", metavar="X", help="the torch that the code runs on: 2.6, '>=2.4,<2.8', or `installed`"
+    )
+    group.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE|KEY=VALUE",
+        default=[],
+        help="the one configuration file, or one TOML setting",
+    )
+    group.add_argument("--isolated", action="store_true", help="read no configuration file")
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_rule)
+    parser.add_argument("rule", nargs="?", metavar="CODE|NAME")
+    parser.add_argument("--all", action="store_true", help="every rule")
+    parser.add_argument("--output-format", choices=("text", "json"), default="text")
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_explain)
+    parser.add_argument("place", metavar="FILE:LINE", help="in a notebook FILE:cell N:LINE")
+    _add_selection(parser.add_argument_group("rule selection"))
+    _add_configuration(parser)
+
+
+def _switch(parser: argparse._ActionsContainer, name: str, *, help: str) -> None:
+    parser.add_argument(name, action=argparse.BooleanOptionalAction, default=None, help=help)
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _jobs(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

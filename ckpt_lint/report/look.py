@@ -1,0 +1,84 @@
+"""How findings are shown: the options that all formats share, and the words that they share."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ckpt_lint.model import Applicability, Finding, Fix, Location, RuleInfo, Status
+
+DOCUMENTATION_URL: str | None = None
+"""Where the rule pages are published, with a `{name}` in it; None as long as they are not."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all formats are told: `folder` is the working folder, `unsafe` whether unsafe fixes are in play."""
+
+    rules: Sequence[RuleInfo]
+    folder: str = "/"
+    color: bool = False
+    unsafe: bool = False
+
+    def absolute(self, path: str) -> str:
+        """A path as tools want it; `-` stays what it is."""
+        return path if path == "-" else os.path.normpath(os.path.join(self.folder, path))
+
+    def offered(self, fix: Fix | None) -> bool:
+        """Whether `--fix` would apply the fix, with the safety that was asked for."""
+        if fix is None:
+            return False
+        return fix.applicability is Applicability.SAFE or (self.unsafe and fix.applicability is Applicability.UNSAFE)
+
+    def paint(self, text: str, style: str) -> str:
+        """The text in the colour of `style`, where colours are on."""
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.color and text and style else text
+
+
+_STYLES = {
+    "error": "1;31",
+    "warning": "1;33",
+    "code": "1;31",
+    "bold": "1",
+    "place": "36",
+    "frame": "1;34",
+    "fixable": "36",
+    "added": "32",
+    "removed": "31",
+}
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: control characters and reversals of the writing direction."""
+    return _CONTROL.sub(
+        lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else f"\\u{ord(match[0]):04x}", text
+    )
+
+
+def place(path: str, location: Location | None) -> str:
+    """`path:row:column` in ruff's spelling, with the cell of a notebook."""
+    if location is None:
+        return printable(path)
+    cell = f"cell {location.cell}:" if location.cell is not None else ""
+    return f"{printable(path)}:{cell}{location.row}:{location.column}"
+
+
+def problem_code(status: Status) -> str:
+    """The code of an input that could not be checked; ruff's word where ruff has one."""
+    return "invalid-syntax" if status is Status.SYNTAX_ERROR else status.value
+
+
+def headline(finding: Finding, look: Look, *, severity: bool = False) -> str:
+    """`CKP302 [*] message`, or with its severity `CKP302 [*] error: message`."""
+    mark = look.paint("[*]", "fixable") + " " if look.offered(finding.fix) else ""
+    word = f"{finding.severity.value}: " if severity else ""
+    return f"{look.paint(finding.code, finding.severity.value)} {mark}{word}{printable(finding.message)}"
+
+
+def url_of(name: str) -> str | None:
+    """The published page of a rule."""
+    return None if DOCUMENTATION_URL is None else DOCUMENTATION_URL.format(name=name)
