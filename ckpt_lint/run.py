@@ -19,8 +19,8 @@ from ckpt_lint.settings import Settings
 from ckpt_lint.source.gate import may_matter
 
 if TYPE_CHECKING:
-    from ckpt_lint.engine import Projects
     from ckpt_lint.source.text import Source
+    from ckpt_lint.workspace import Workspace
 
 PAYS_FROM = 600_000
 """Bytes behind the gate from which further processes pay: about a second of parsing, against 0.2 s to start them."""
@@ -80,7 +80,7 @@ class Worker:
     def __init__(self, configs: Configs, mode: Mode) -> None:
         self.configs = configs
         self.mode = mode
-        self._projects: Projects | None = None
+        self._workspace: Workspace | None = None
 
     def check(self, target: Target) -> FileResult:
         """One file, from its bytes to its outcome."""
@@ -106,21 +106,20 @@ class Worker:
             return FileResult(Outcome(path, problems=(source,)))
         if settings.gate and not source.problems and not may_matter(source.text.encode("utf-8", "surrogatepass")):
             return FileResult(Outcome(path))
-        return self._judge(path, source, settings, named=named)
+        return self._judge(source, settings, named=named)
 
-    def _judge(self, path: str, source: Source, settings: Settings, *, named: bool) -> FileResult:
+    def _judge(self, source: Source, settings: Settings, *, named: bool) -> FileResult:
         from ckpt_lint import engine
+        from ckpt_lint.workspace import Workspace
 
-        if self._projects is None:
-            self._projects = engine.Projects()
-        project = self._projects.of(path, source, settings) if named else None
+        self._workspace = self._workspace or Workspace()
+        project = self._workspace.project_of(source, settings, named=named)
         if not self.mode.applicabilities:
-            outcome = engine.check(path, source, project=project, settings=settings)
+            outcome = engine.check(source, project=project, settings=settings)
             return FileResult(outcome, source if outcome.findings or outcome.problems else None)
-        fixed = engine.fix(path, source, project=project, settings=settings, applicabilities=self.mode.applicabilities)
-        if fixed.source.text == source.text:
-            return FileResult(fixed.outcome, source)
-        return FileResult(fixed.outcome, fixed.source, source)
+        unsafe = Applicability.UNSAFE in self.mode.applicabilities
+        fixed, outcome = engine.fix(source, project=project, settings=settings, unsafe=unsafe)
+        return FileResult(outcome, fixed, source if fixed.text != source.text else None)
 
     def _written(self, result: FileResult, settings: Settings) -> FileResult:
         """Write the fixes to the file. Where that fails, the findings of the old text stand, and the reason."""
@@ -134,8 +133,8 @@ class Worker:
         if problem is None:
             return result
         looking = Worker(self.configs, Mode())
-        looking._projects = self._projects
-        old = looking._judge(path, result.before, settings, named=True)
+        looking._workspace = self._workspace
+        old = looking._judge(result.before, settings, named=True)
         outcome = dataclasses.replace(old.outcome, problems=(*old.outcome.problems, problem))
         return FileResult(outcome, result.before)
 

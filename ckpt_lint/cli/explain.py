@@ -20,6 +20,7 @@ def explain(arguments: argparse.Namespace) -> int:
     """Print the facts behind what fired, or stayed silent, on a line. Raises ConfigError."""
     from ckpt_lint import engine
     from ckpt_lint.source.text import read_source
+    from ckpt_lint.workspace import Workspace
 
     match = _PLACE.fullmatch(arguments.place)
     if match is None:
@@ -37,8 +38,8 @@ def explain(arguments: argparse.Namespace) -> int:
         source.offset(row, 1, cell=cell)
     except IndexError:
         raise ConfigError(f"{arguments.place}: there is no such line") from None
-    project = engine.Projects().of(path, source, settings)
-    for line in engine.explain(path, source, row, cell=cell, project=project, settings=settings):
+    project = Workspace().project_of(source, settings)
+    for line in engine.explain(source, row, cell=cell, project=project, settings=settings):
         print(printable(line))
     return 0
 

@@ -13,7 +13,7 @@ _NO_NEWLINE = "\\ No newline at end of file\n"
 
 
 def render(results: Iterable[FileResult], look: Look) -> Iterator[str]:
-    """The diffs of the changed files. What could not be checked is left to the closing lines: the diff is for `patch`."""
+    """The diffs of the changed files. What could not be checked is left to the closing lines."""
     for result in results:
         if result.before is not None and result.source is not None:
             yield from _file(result.outcome.path, result.before, result.source, look)
