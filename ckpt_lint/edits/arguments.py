@@ -115,10 +115,13 @@ def _has_comment(text: str, start: int, end: int) -> bool:
 
 
 def _whole_line(text: str, span: Span) -> Span:
-    """`span`, with the line that it stands alone on."""
+    """`span`, with the line that it stands alone on, or the blanks up to a comment that has the line then."""
     start = _line_start(text, span.start)
-    rest = re.compile(r"[ \t]*(?:\r\n?|\n)").match(text, span.end)
-    return Span(start, rest.end()) if rest and not text[start : span.start].strip() else span
+    if text[start : span.start].strip():
+        return span
+    rest = re.compile(r"[ \t]*(\r\n?|\n)?").match(text, span.end)
+    assert rest is not None  # it matches the empty string
+    return Span(start if rest[1] else span.start, rest.end())
 
 
 def _items(text: str, span: Span, close: str) -> _Items:

@@ -58,23 +58,21 @@ def add_import(source: Source, part: Part, code: str) -> tuple[Edit, ...] | None
     """Import `code` (`import copy`, `from x import y`) at the top of the module of `part`, for use in `part`.
 
     Empty where the module has that import at its top level already (not under an `if` or a `try`); of a notebook, the
-    cells up to `part` count, and the import goes into `part`. None where it cannot be done: the code does not parse
-    here, or something else has the name that it binds.
+    cells up to `part` count, and the import goes to the first one that imports, else into `part`. None where it cannot
+    be done: the code does not parse here, or something else has the name that it binds.
     """
     wanted = ast.parse(code).body[0]
     names = {_bound(alias) for alias in _aliases(wanted)}
-    present = False
-    for other in source.parts:
-        if other.module != part.module:
-            continue
-        tree = _parsed(other.code)
-        if tree is None and other == part:
-            return None
-        for node in tree.body if tree else ():
-            present = present or (other.span <= part.span and _provides(node, wanted))
-        if tree is not None and any(name in names for name in _other_bindings(tree, wanted)):
-            return None
-    return () if present else _import_edit(part, code)
+    trees = [(other, tree) for other in source.parts if other.module == part.module and (tree := _parsed(other.code))]
+    if part not in (other for other, _ in trees):
+        return None
+    if any(name in names for _, tree in trees for name in _other_bindings(tree, wanted)):
+        return None
+    earlier = [(other, tree) for other, tree in trees if other.span <= part.span]
+    if any(_provides(node, wanted) for _, tree in earlier for node in tree.body):
+        return ()
+    home = next((other for other, tree in earlier if any(_aliases(node) for node in tree.body)), part)
+    return _import_edit(home, code)
 
 
 def _import_edit(part: Part, code: str) -> tuple[Edit, ...]:
