@@ -139,7 +139,7 @@ def _archive_in(downloads: Path, package: Package) -> Path | None:
 
 
 def _members(archive: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Yield name and bytes of each file of a wheel or a source distribution; names that leave the folder are left out."""
+    """Yield name and bytes of each file of an archive; names that lead out of the folder are left out."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             for info in wheel.infolist():
@@ -169,7 +169,12 @@ def _manifest_of_wheel(wheel: Path, package: Package) -> str:
         extra = re.search(r"extra == ['\"]([^'\"]+)['\"]", line)
         requirement = re.sub(r"\s*(and\s+|;\s*)?extra == ['\"][^'\"]+['\"]", "", line).rstrip("; ")
         (extras.setdefault(extra[1], []) if extra else plain).append(requirement)
-    lines = ["[project]", f'name = "{package.name}"', f'version = "{package.version}"', f"dependencies = {_array(plain)}"]
+    lines = [
+        "[project]",
+        f'name = "{package.name}"',
+        f'version = "{package.version}"',
+        f"dependencies = {_array(plain)}",
+    ]
     if extras:
         lines.append("[project.optional-dependencies]")
         lines.extend(f'"{extra}" = {_array(extras[extra])}' for extra in sorted(extras))
