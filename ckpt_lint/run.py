@@ -108,6 +108,17 @@ class Worker:
             return FileResult(Outcome(path))
         return self._judge(source, settings, named=named)
 
+    def check_text(self, path: str, text: str, settings: Settings, *, named: bool = True) -> FileResult:
+        """The same for the text of a Python file, decoded already; its newlines and byte order mark may be gone."""
+        if settings.gate and not may_matter(text.encode("utf-8", "surrogatepass")):
+            return FileResult(Outcome(path))
+        from ckpt_lint.source.text import source_of_text
+
+        source = source_of_text(path, text, max_size=settings.max_file_size)
+        if isinstance(source, Problem):
+            return FileResult(Outcome(path, problems=(source,)))
+        return self._judge(source, settings, named=named)
+
     def _judge(self, source: Source, settings: Settings, *, named: bool) -> FileResult:
         from ckpt_lint import engine
         from ckpt_lint.workspace import Workspace

@@ -92,7 +92,8 @@ class Settings:
 
     `selected` are the codes that are on, `in_tests` those that stay on in `test_paths`. `torch_version` is a PEP 440
     version or specifier set ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one.
-    `max_file_size` is in bytes. `source` names the configuration file, None where there is none.
+    `max_file_size` is in bytes. `gate` lets files without a
+    word of checkpoints pass unread, and `noqa` says whether suppression comments count. `source` names the configuration file, None where there is none.
     """
 
     selected: frozenset[str] = frozenset()
@@ -104,6 +105,7 @@ class Settings:
     torch_version: str | None = None
     max_file_size: int = DEFAULT_MAX_FILE_SIZE
     gate: bool = True
+    noqa: bool = True
     include: Patterns = Patterns(globs=DEFAULT_INCLUDE)
     exclude: tuple[Patterns, ...] = (Patterns(globs=DEFAULT_EXCLUDE),)
     force_exclude: bool = False

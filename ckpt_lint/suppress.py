@@ -1,7 +1,7 @@
 """Suppression comments, in flake8's grammar: `# noqa`, `# noqa: CKP301,CKP3`, and `# flake8: noqa` for a whole file.
 
-A comment counts on the first line of a finding's call, or on any line that flake8 joins with it: the lines of a string
-over several lines, and of a backslash continuation. A code stands for every code that begins with it. As in flake8, a
+A comment counts on the first line of a finding's call and on the line that the finding is reported on, or on any line
+that flake8 joins with these: the lines of a string over several lines, and of a backslash continuation. A code stands for every code that begins with it. As in flake8, a
 line that begins with `# flake8: noqa` passes the whole file by, whatever codes follow it.
 """
 
@@ -83,10 +83,8 @@ def _is_silenced(finding: Finding, lines: Mapping[int | None, _Lines]) -> bool:
     cell = lines.get(finding.location.cell)
     if cell is None:
         return False
-    codes = codes_of(cell.comment_text(finding.noqa_row))
-    if codes is None:
-        return False
-    return not codes or finding.code.startswith(codes)
+    comments = (codes_of(cell.comment_text(row)) for row in (finding.noqa_row, finding.location.row))
+    return any(codes is not None and (not codes or finding.code.startswith(codes)) for codes in comments)
 
 
 def _joined_lines(lines: list[str]) -> dict[int, str]:

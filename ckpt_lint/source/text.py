@@ -165,6 +165,14 @@ def read_source(path: str, data: bytes, *, max_size: int = MAX_FILE_SIZE) -> Sou
     return _assemble(path, data, [(None, text)], encoding=encoding, bom=bom)
 
 
+def source_of_text(path: str, text: str, *, max_size: int = MAX_FILE_SIZE) -> Source | Problem:
+    """A Python file whose text somebody else has decoded. Its bytes are not known: it is never written back."""
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > max_size:
+        return _too_large("", len(data), max_size)
+    return _assemble(path, data, [(None, text)])
+
+
 def _too_large(what: str, size: int, limit: int) -> Problem:
     return Problem(Status.TOO_LARGE, f"{what}{_size(size)}, over the limit of {_size(limit)} (max-file-size)")
 

@@ -1,0 +1,102 @@
+"""The flake8 plugin: the same engine, on the lines that flake8 has read.
+
+flake8 itself applies `# noqa`, `--select` and `--ignore` to what a plugin yields; they are applied here too, since an
+off rule must stay off under them, and since a finding that is not wanted lets a weaker one about the same call speak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from flake8.exceptions import ExecutionError
+from flake8.style_guide import Decision, DecisionEngine
+
+import ckpt_lint
+from ckpt_lint.config import ConfigError, Configs
+from ckpt_lint.model import Problem, Status
+from ckpt_lint.rules import ALL
+from ckpt_lint.run import FileResult, Mode, Worker
+from ckpt_lint.select import PREFIX, UnknownSelector, selected_by
+
+UNCHECKED = "E902"
+"""flake8's own code for a file that it could not read; it stands for what we could not check."""
+
+Row = tuple[int, int, str, type]
+
+
+class Plugin:
+    """One file; flake8 makes one of these for each and calls `run`."""
+
+    name = "ckpt-lint"
+    version = ckpt_lint.__version__
+    options: ClassVar[argparse.Namespace]
+
+    def __init__(self, tree: ast.AST, filename: str, lines: Sequence[str]) -> None:
+        self.filename = filename
+        self.lines = lines
+
+    @classmethod
+    def parse_options(cls, options: argparse.Namespace) -> None:
+        """Keep flake8's options; it gives them once, before the first file."""
+        cls.options = options
+
+    def run(self) -> Iterator[Row]:
+        """Row from 1, column from 0, and `CODE message`. Raises flake8's ExecutionError for a bad configuration."""
+        try:
+            result = self._result()
+        except ConfigError as error:
+            raise ExecutionError(f"ckpt-lint: {error}") from None
+        for finding in result.outcome.findings:
+            text = f"{finding.code} {finding.message}"
+            yield finding.location.row, finding.location.column - 1, text, type(self)
+        for problem in result.outcome.problems:
+            if problem.status is not Status.SYNTAX_ERROR:
+                yield *_position(problem), f"{UNCHECKED} ckpt-lint could not check this: {problem.message}", type(self)
+
+    def _result(self) -> FileResult:
+        options = self.options
+        named = self.filename != "stdin" or options.stdin_display_name != "stdin"
+        worker = _worker(os.getcwd())
+        settings = worker.configs.settings_for(self.filename)
+        selected = (settings.selected | _named(options)) & _wanted(options)
+        settings = dataclasses.replace(settings, selected=selected, noqa=not options.disable_noqa)
+        return worker.check_text(self.filename, "".join(self.lines), settings, named=named)
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(folder: str) -> Worker:
+    return Worker(Configs(ALL, working_folder=folder), Mode())
+
+
+def _named(options: argparse.Namespace) -> frozenset[str]:
+    """The rules that flake8's options turn on, whatever our configuration says."""
+    selectors = (*(options.select or ()), *(options.extend_select or ()))
+    return frozenset(code for selector in selectors for code in _named_by(selector))
+
+
+def _wanted(options: argparse.Namespace) -> frozenset[str]:
+    """The rules whose findings flake8 would report."""
+    engine = DecisionEngine(options)
+    return frozenset(rule.code for rule in ALL if engine.decision_for(rule.code) is Decision.Selected)
+
+
+def _named_by(selector: str) -> frozenset[str]:
+    """The codes that a flake8 selector turns on: a whole code turns an off rule on, a prefix does not."""
+    if PREFIX.startswith(selector):
+        selector = PREFIX
+    if not selector.startswith(PREFIX):
+        return frozenset()
+    try:
+        return selected_by(ALL, selector)
+    except UnknownSelector:
+        return frozenset()
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return (1, 0) if problem.location is None else (problem.location.row, problem.location.column - 1)
