@@ -40,5 +40,5 @@ def observe(program: str, stage: Stage) -> Seen:
         f"{taken / 2**20:.0f} MiB of memory for one number out of a file of {size / 2**20:.0f} MiB",
         hazard=taken > 0.9 * size,
         right=taken < 0.1 * size and names["epoch"] == 3,
-        figures={"bytes of memory": taken, "bytes of the file": size},
+        figures={"MiB of memory": round(taken / 2**20), "MiB of the file": round(size / 2**20)},
     )

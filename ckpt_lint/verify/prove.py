@@ -121,12 +121,19 @@ def prove(
     known = {proof.code: proof for proof in all_proofs(folder)}
     chosen = [known[code] for code in codes] if codes else list(known.values())
     fixed = {proof.code: proof.good if proof.good is not None else fix(proof.code, proof.bad) for proof in chosen}
+    return run_proofs(chosen, fixed, python, seconds=seconds)
+
+
+def run_proofs(
+    proofs: Sequence[Proof], fixed: Mapping[str, str], python: str, *, seconds: float = SECONDS_A_PROOF
+) -> list[ProofResult]:
+    """Run proofs with the right programs given, by code; `seconds` is how long one proof may take."""
     results: dict[str, ProofResult] = {}
-    left = chosen
+    left = list(proofs)
     while left:
         results.update((result.code, result) for result in _one_process(left, fixed, python, seconds))
         left = [proof for proof in left if proof.code not in results]
-    return [results[proof.code] for proof in chosen]
+    return [results[proof.code] for proof in proofs]
 
 
 def _one_process(
