@@ -1,8 +1,9 @@
 """Suppression comments, in flake8's grammar: `# noqa`, `# noqa: CKP301,CKP3`, and `# flake8: noqa` for a whole file.
 
 A comment counts on the first line of a finding's call and on the line that the finding is reported on, or on any line
-that flake8 joins with these: the lines of a string over several lines, and of a backslash continuation. A code stands for every code that begins with it. As in flake8, a
-line that begins with `# flake8: noqa` passes the whole file by, whatever codes follow it.
+that flake8 joins with these: the lines of a string over several lines, and of a backslash continuation. A code stands
+for every code that begins with it. As in flake8, a line that begins with `# flake8: noqa` passes the whole file by,
+whatever codes follow it.
 """
 
 from __future__ import annotations
