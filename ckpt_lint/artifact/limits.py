@@ -1,0 +1,52 @@
+"""What a hostile file may cost: every limit ends in a verdict, never in a hang."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds for one file. Sizes are bytes, times are seconds of this thread's processor time.
+
+    The time grows with the pickle (`seconds_per_byte`), so that honest large headers are read whole and a small
+    hostile one ends at once.
+    """
+
+    pickle_bytes: int = 256 << 20
+    inline_bytes: int = 1 << 20
+    inline_total: int = 24 << 20
+    line_bytes: int = 1 << 16
+    memo_entries: int = 4_000_000
+    memory: int = 72 << 20
+    members: int = 1_000_000
+    directory_bytes: int = 64 << 20
+    tree_nodes: int = 400_000
+    tree_depth: int = 200
+    key_nodes: int = 2_000
+    costly_keys: int = 2_000
+    stacked_pickles: int = 64
+    nesting: int = 3
+    seconds: float = 0.5
+    seconds_per_byte: float = 1.5e-6
+
+
+DEFAULT = Limits()
+
+
+class LimitReached(Exception):
+    """A limit of `Limits` was hit; the message names it."""
+
+
+class Deadline:
+    """Processor time that one pickle may take."""
+
+    def __init__(self, limits: Limits, size: int) -> None:
+        self._seconds = limits.seconds + limits.seconds_per_byte * min(size, limits.pickle_bytes)
+        self._end = time.thread_time() + self._seconds
+
+    def check(self) -> None:
+        """Raise LimitReached when the time is spent."""
+        if time.thread_time() > self._end:
+            raise LimitReached(f"reading it takes longer than {self._seconds:.1f} s")

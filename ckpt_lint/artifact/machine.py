@@ -1,0 +1,167 @@
+"""The symbolic pickle machine: interprets every opcode, calls nothing, and predicts what weights_only would say.
+
+One run gives two answers. The value that a full unpickler would have built, with every global that it would have
+resolved; and the first reason (`refusal`) for which torch's weights-only unpickler would have stopped, if any.
+`torch/_weights_only_unpickler.py` of the measured torch is the model; up to its first refusal both do the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ckpt_lint.artifact.cursor import Cursor, Truncated
+from ckpt_lint.artifact.limits import Deadline, LimitReached, Limits
+from ckpt_lint.artifact.tables import Accepted
+from ckpt_lint.artifact.values import Global, Value
+
+STOP = 0x2E
+_CHECK_EVERY = 0x3FF
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the weights-only unpickler stops: torch's words, the byte in the pickle, and the kind of obstacle.
+
+    Kinds: global, blocked, import, operand, value (a call or build that it refuses), storage, damage, device.
+    """
+
+    message: str
+    offset: int
+    kind: str
+
+
+@dataclass(slots=True)
+class GlobalUse:
+    """One global of a pickle: where it is first named, and how it is called (opcodes), if it is."""
+
+    module: str
+    name: str
+    offset: int
+    calls: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class Refuse(Exception):
+    """Raised by a simulated call that torch would refuse; the message is torch's, or close to it."""
+
+    def __init__(self, message: str, kind: str = "value") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Broken(Exception):
+    """The opcodes make no sense to any unpickler."""
+
+
+# Resolves a persistent id. Raises Refuse where torch would raise.
+Persist = Callable[["Machine", Value], Value]
+Handler = Callable[["Machine"], None]
+
+
+class Machine:
+    """The state of one pickle. `accept` adds globals as `add_safe_globals` would."""
+
+    def __init__(
+        self, cursor: Cursor, limits: Limits, table: Accepted, persist: Persist, *, accept: frozenset[str] = frozenset()
+    ) -> None:
+        self.cursor = cursor
+        self.limits = limits
+        self.table = table
+        self.persist = persist
+        self.accept = accept
+        self.stack: list[Value] = []
+        self.frames: list[list[Value]] = []
+        self.memo: dict[int, Value] = {}
+        self.protocol = 0
+        self.protocols: list[int] = []
+        self.at = 0
+        self.refusal: Refusal | None = None
+        self.unsure: str | None = None
+        self.broken: str | None = None
+        self.uses: dict[tuple[str, str], GlobalUse] = {}
+        self.named: dict[tuple[bytes, bytes, bool], Global] = {}
+        self.payloads: list[tuple[str, bytes, int]] = []
+        self.operands_seen: set[str] = set()
+        self.memory = 0
+        self.costly_keys = 0
+        self.result: Value = None
+        self.finished = False
+
+    def refuse(self, message: str, kind: str = "value") -> None:
+        """Note why torch stops here. Only the first reason counts: torch never gets further."""
+        if self.refusal is None:
+            self.refusal = Refusal(message, self.at, kind)
+
+    def doubt(self, why: str) -> None:
+        """Note that we cannot predict torch from here on."""
+        if self.unsure is None and self.refusal is None:
+            self.unsure = why
+
+    def pop_mark(self) -> list[Value]:
+        """The values above the last MARK, which goes away."""
+        if not self.frames:
+            raise Broken("no MARK on the stack")
+        items = self.stack
+        self.stack = self.frames.pop()
+        return items
+
+    def use(self, name: Global, how: str | None = None) -> None:
+        """Record that `name` is resolved, and that it is called by `how`."""
+        key = (name.module, name.name)
+        found = self.uses.get(key)
+        if found is None:
+            found = self.uses[key] = GlobalUse(name.module, name.name, self.at)
+        if how is not None:
+            found.calls.setdefault(how, self.at)
+
+    def run(self, handlers: list[Handler], deadline: Deadline) -> None:
+        """Run to STOP. Raises LimitReached; what is broken is noted and ends the run."""
+        try:
+            self._loop(handlers, deadline)
+            self.finished = True
+        except Truncated:
+            self._end("the pickle ends in the middle")
+        except Broken as error:
+            self._end(str(error))
+        except (IndexError, KeyError):
+            self._end("an opcode finds nothing on the stack or in the memo")
+        except (struct.error, UnicodeDecodeError, ValueError, OverflowError) as error:
+            self._end(f"an opcode cannot be read: {error}"[:200])
+
+    def _end(self, message: str) -> None:
+        self.broken = f"{message} (byte {self.at})"
+        self.refuse(message, "damage")
+
+    def _loop(self, handlers: list[Handler], deadline: Deadline) -> None:
+        cursor = self.cursor
+        count = 0
+        while True:
+            position = cursor.position
+            if position >= len(cursor.buffer):
+                if not cursor.refill(1):
+                    raise Truncated
+                position = 0
+            self.at = cursor._base + position
+            operand = cursor.buffer[position]
+            cursor.position = position + 1
+            if operand == STOP:
+                self.result = self.stack.pop()
+                return
+            handlers[operand](self)
+            count += 1
+            if not count & _CHECK_EVERY:
+                self.check(deadline)
+
+    def check(self, deadline: Deadline) -> None:
+        """Raise LimitReached where time or memory is spent. `memory` is an estimate in bytes."""
+        deadline.check()
+        if len(self.memo) > self.limits.memo_entries:
+            raise LimitReached("the memo is too large")
+        live = self.memory + 100 * len(self.memo) + 16 * len(self.stack) + 120 * len(self.frames)
+        if live > self.limits.memory:
+            raise LimitReached(f"it would take more than {self.limits.memory >> 20} MB to read")

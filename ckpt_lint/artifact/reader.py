@@ -1,0 +1,190 @@
+"""Read a checkpoint file, or a folder, into ArtifactFacts. Standard library only; nothing in a file is executed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ckpt_lint.artifact.access import BytesAccess, CachedAccess, CountingAccess, FileAccess, RandomAccess
+from ckpt_lint.artifact.assemble import assemble
+from ckpt_lint.artifact.draft import Draft, PickleRun
+from ckpt_lint.artifact.facts import ArtifactFacts
+from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
+from ckpt_lint.artifact.legacy import is_tar, read_stream, read_tar
+from ckpt_lint.artifact.limits import DEFAULT, LimitReached, Limits
+from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
+from ckpt_lint.artifact.torchzip import read_zip
+from ckpt_lint.artifact.trust import allowable
+from ckpt_lint.artifact.zipdir import LOCAL, NoDirectory, open_member, read_directory, stored_window
+
+_HEAD = 4096
+_NESTED = (".pt", ".pth", ".ckpt", ".bin", ".npy", ".pt2")
+_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".distcp", ".pt2", ".npz", ".npy")
+
+
+def read_artifact(path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> ArtifactFacts:
+    """The facts of a local file or DCP folder. Raises OSError where it cannot be read at all."""
+    if os.path.isdir(path):
+        return _read_folder(os.fspath(path), limits)
+    with FileAccess(path) as access:
+        return read_access(access, os.fspath(path), limits=limits)
+
+
+def read_access(access: RandomAccess, path: str, *, limits: Limits = DEFAULT) -> ArtifactFacts:
+    """The facts of anything with random access; `path` is its name, of which only the suffix matters."""
+    counting = CountingAccess(access)
+    draft = _read(CachedAccess(counting), path, limits, frozenset(), 0)
+    facts = assemble(draft, bytes_read=counting.bytes_read, reads=counting.reads)
+    return replace(facts, safe_globals=_safe_globals(facts, access, limits))
+
+
+def _read_folder(path: str, limits: Limits) -> ArtifactFacts:
+    draft = Draft(path, BytesAccess(b""), limits)
+    folder = Path(path)
+    if (folder / ".metadata").exists() or any(folder.glob("*.distcp")):
+        read_dcp(draft, folder)
+    else:
+        draft.kind, draft.title = "folder", "a folder that is no checkpoint"
+        draft.problem("foreign", "this is a folder without .metadata: it is no distributed checkpoint")
+    facts = assemble(draft, bytes_read=0, reads=0)
+    return replace(facts, size=sum(member.size for member in draft.members))
+
+
+def _read(access: RandomAccess, path: str, limits: Limits, accept: frozenset[str], depth: int) -> Draft:
+    draft = Draft(path, access, limits, accept=accept, depth=depth)
+    try:
+        _dispatch(draft)
+    except LimitReached as error:
+        draft.problem("limit", f"it could not be read to the end: {error}")
+    _read_payloads(draft)
+    return draft
+
+
+def _dispatch(draft: Draft) -> None:
+    """By magic bytes; a suffix decides nothing."""
+    head = draft.access.read_at(0, _HEAD)
+    foreign = recognise(head, draft.access.size)
+    if head.startswith(LOCAL):
+        read_zip(draft)
+        _read_nested(draft)
+        return
+    if foreign is not None:
+        _say_foreign(draft, foreign.kind, foreign.title, foreign.advice)
+        if foreign.kind == "zero-filled":
+            _still_zero(draft)
+        read_stream_for_torch(draft)
+    elif is_safetensors(head, draft.access.size):
+        read_safetensors(draft)
+        if not draft.loads_elsewhere:
+            read_stream_for_torch(draft)
+    elif head.startswith(b"\x93NUMPY"):
+        draft.kind, draft.title = "npy", "a NumPy array (npy)"
+        draft.problem("foreign", "this is a NumPy array (npy): read it with numpy.load(..., allow_pickle=False)")
+        read_npy(draft, draft.access)
+    elif is_tar(head):
+        read_tar(draft)
+    else:
+        _read_unknown(draft, head)
+
+
+def read_stream_for_torch(draft: Draft) -> None:
+    """What torch's legacy loader says of a file that is something else; keeps the runs only where they call things."""
+    kind, title = draft.kind, draft.title
+    if read_stream(draft):
+        draft.problem("disguise", f"it begins as {title} and is a pickle as well")
+    draft.kind, draft.title = kind, title
+
+
+def _say_foreign(draft: Draft, kind: str, title: str, advice: str) -> None:
+    draft.kind, draft.title = kind, title
+    draft.problem("foreign", f"this is {title}: {advice}")
+
+
+def _still_zero(draft: Draft) -> None:
+    """Zeros at the front only mean zeros throughout where the rest agrees: look at a few places."""
+    size = draft.access.size
+    for part in range(1, 9):
+        if draft.access.read_at(size * part // 9, 512).strip(b"\x00"):
+            draft.kind, draft.title = "unknown", "a file whose beginning is all zeros"
+            draft.problems.clear()
+            draft.problem("damage", "its beginning is all zeros: the copy was broken off, or the disk was full")
+            return
+
+
+def _read_unknown(draft: Draft, head: bytes) -> None:
+    if read_stream(draft):
+        return
+    text = recognise_text(head)
+    if text is not None:
+        _say_foreign(draft, text.kind, text.title, text.advice)
+    elif looks_like_onnx(head):
+        _say_foreign(draft, "onnx", "an ONNX model or another protobuf", "torch.load does not read it")
+    elif _zip_behind(draft):
+        draft.kind, draft.title = "disguised-zip", "a zip archive with other bytes in front"
+        draft.problem("damage", "bytes stand in front of its zip archive: torch does not read it so")
+    else:
+        _say_foreign(draft, "unknown", "no kind of checkpoint that we know", "look at where it came from")
+
+
+def _zip_behind(draft: Draft) -> bool:
+    """Whether a zip directory ends a file that does not begin as a zip."""
+    try:
+        return bool(read_directory(draft.access, draft.limits).members)
+    except NoDirectory:
+        return False
+
+
+def _read_nested(draft: Draft) -> None:
+    """Checkpoints and arrays that lie as members in an archive."""
+    if draft.depth >= draft.limits.nesting:
+        return
+    try:
+        directory = read_directory(draft.access, draft.limits)
+    except NoDirectory:
+        return
+    for member in directory.members[:2048]:
+        name = member.name.lower()
+        if not name.endswith(_NESTED) or member.method != 0 or member.size < 8:
+            continue
+        try:
+            window = stored_window(draft.access, member, open_member(draft.access, member))
+        except NoDirectory:
+            continue
+        _take_nested(draft, _read(window, name, draft.limits, draft.accept, draft.depth + 1), member.name)
+
+
+def _take_nested(draft: Draft, inner: Draft, name: str | None) -> None:
+    """What a nested file holds counts for the whole: its pickles, and its limits."""
+    for run in inner.runs:
+        role = "script" if run.role == "script" else "nested"
+        draft.runs.append(PickleRun(role, name if run.member is None else f"{name}/{run.member}", run.base, run.machine))
+    for problem in inner.problems:
+        if problem.kind in ("limit", "hidden", "disguise"):
+            draft.problem(problem.kind, problem.message, member=name)
+
+
+def _read_payloads(draft: Draft) -> None:
+    """Bytes that the pickle hands to another unpickler (`torch.storage._load_from_bytes`)."""
+    budget = 256
+    for run in list(draft.runs):
+        for _, data, _ in run.machine.payloads:
+            budget -= 1
+            if draft.depth + 1 >= draft.limits.nesting or budget < 0:
+                draft.problem("limit", "pickles are nested in it too deeply to be read to the end")
+                return
+            inner = _read(BytesAccess(data), "", draft.limits, draft.accept, draft.depth + 1)
+            _take_nested(draft, inner, run.member)
+
+
+def _safe_globals(facts: ArtifactFacts, access: RandomAccess, limits: Limits) -> tuple[str, ...]:
+    """The classes whose allow-listing lets the file load, where known harmless ones suffice; else nothing."""
+    named = {item.path for item in facts.data_globals}
+    possible = facts.verdict.loads is False and facts.verdict.kind == "global" and bool(named)
+    if not possible or facts.unknown_globals or not all(allowable(path) for path in named):
+        return ()
+    draft = _read(CachedAccess(access), facts.path, limits, frozenset(named), 0)
+    second = assemble(draft, bytes_read=0, reads=0)
+    return tuple(sorted(named)) if second.verdict.loads else ()
+
+

@@ -1,0 +1,165 @@
+"""What the symbolic reader puts on its stack. Plain Python values stand for themselves; the rest is here.
+
+Nothing here is ever called, imported or resolved: a `Global` is two pieces of text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# A value of the symbolic stack: int, float, str, bytes, list, dict, ... or one of the classes below.
+Value = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """The module and the name that a pickle gives, after the renaming of Python 2 names."""
+
+    module: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.module}.{self.name}"
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(slots=True, eq=False)
+class Storage:
+    """A storage that tensors share. `key` is its record; `size` is in bytes; `location` is its device tag."""
+
+    key: str
+    dtype: str
+    size: int
+    location: str
+    type_name: str = ""
+    member: str | None = None
+    root: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Tensor:
+    """A tensor's description: `shape` and `stride` in elements, `offset` in elements of its storage."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    stride: tuple[int, ...] = ()
+    offset: int = 0
+    storage: Storage | None = None
+    layout: str = "strided"
+    device: str = "cpu"
+    requires_grad: bool = False
+    parameter: bool = False
+    parts: tuple[Value, ...] = ()
+    attributes: dict[Value, Value] | None = None
+    subclass: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Called:
+    """What came of a call that we only write down: `how` is the opcode, `state` what BUILD gave, `items` the rest."""
+
+    callee: Value
+    arguments: Value
+    how: str
+    offset: int
+    state: list[Value] = field(default_factory=list)
+    items: list[tuple[Value, Value]] = field(default_factory=list)
+    elements: list[Value] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        return self.callee.path if isinstance(self.callee, Global) else type(self.callee).__name__
+
+
+class Ordered(dict[Value, Value]):
+    """A `collections.OrderedDict`, with what BUILD put on it (`_metadata` of a state dict)."""
+
+    __slots__ = ("attributes",)
+
+    def __init__(self, *args: Value) -> None:
+        super().__init__(*args)
+        self.attributes: dict[Value, Value] = {}
+
+
+class Counted(dict[Value, Value]):
+    """A `collections.Counter`."""
+
+    __slots__ = ()
+
+
+class Shape(tuple[int, ...]):
+    """A `torch.Size`."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A `torch.device`, as text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A `torch.layout`, as text."""
+
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class LongText:
+    """A str or bytes literal that was too long to keep: only its kind and length (bytes in the file) are known."""
+
+    kind: str
+    length: int
+
+
+@dataclass(slots=True, eq=False)
+class Persistent:
+    """A persistent id that is no storage of a torch file."""
+
+    identifier: Value
+
+
+# The classes whose instances Python can hash (by identity or by value).
+HASHABLE = (Global, Storage, Tensor, Device, Layout, LongText, Persistent, Called)
+
+
+def hashable(value: Value, limit: int) -> bool | None:
+    """Whether Python could use `value` as a key; None where finding out takes more than `limit` steps.
+
+    Python's own hash of a tuple recurses without a guard, and takes exponential time on shared tuples.
+    """
+    if type(value) in (str, int, bytes, float, bool):
+        return True
+    pending = [value]
+    steps = 0
+    while pending:
+        steps += 1
+        if steps > limit:
+            return None
+        top = pending.pop()
+        if isinstance(top, (tuple, frozenset)):
+            pending.extend(top)
+        elif isinstance(top, (list, dict, set, bytearray)):
+            return False
+    return True
+
+
+def type_name(value: Value) -> str:
+    """What Python would print as the class of the real value."""
+    names = {Ordered: "collections.OrderedDict", Counted: "collections.Counter", Shape: "torch.Size"}
+    if type(value) in names:
+        return names[type(value)]
+    if isinstance(value, Called):
+        return value.path
+    if isinstance(value, Tensor):
+        return "torch.nn.parameter.Parameter" if value.parameter else "torch.Tensor"
+    if isinstance(value, Device):
+        return "torch.device"
+    return "type" if isinstance(value, Global) else type(value).__name__

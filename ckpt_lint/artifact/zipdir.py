@@ -1,0 +1,288 @@
+"""Zip directories, read as torch's own reader (miniz) reads them, with everything noted that readers disagree on.
+
+The central directory is the truth, as it is for torch; what a local header says otherwise is a remark. Offsets and
+sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, field, replace
+
+from ckpt_lint.artifact.access import RandomAccess, Window
+from ckpt_lint.artifact.limits import LimitReached, Limits
+
+LOCAL = b"PK\x03\x04"
+_CENTRAL = b"PK\x01\x02"
+_END = b"PK\x05\x06"
+_END_64 = b"PK\x06\x06"
+_LOCATOR_64 = b"PK\x06\x07"
+_TAIL = (1 << 16) + 22
+_MASK = 0xFFFFFFFF
+ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of the central directory. `method` 0 is stored, 8 deflated; `header` is the local header's offset."""
+
+    name: str
+    method: int
+    flags: int
+    crc: int
+    packed: int
+    size: int
+    header: int
+    entry: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something wrong or odd: `fatal` where torch refuses the whole archive for it. `hostile`: made to fool readers."""
+
+    message: str
+    member: str | None = None
+    offset: int | None = None
+    fatal: bool = False
+    hostile: bool = False
+
+
+@dataclass(slots=True)
+class Directory:
+    """The members in the order of the directory, and the remarks."""
+
+    members: list[Member] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
+    hidden: list[Member] = field(default_factory=list)
+
+    def find(self, name: str) -> Member | None:
+        """The member that torch finds: names without regard to case, the last of several."""
+        wanted = name.lower()
+        return next((member for member in reversed(self.members) if member.name.lower() == wanted), None)
+
+
+class NoDirectory(Exception):
+    """There is no end-of-central-directory record, or it points nowhere: what torch calls a corrupted archive."""
+
+
+def read_directory(access: RandomAccess, limits: Limits) -> Directory:
+    """The central directory. Raises NoDirectory, LimitReached, OSError."""
+    tail_start = max(0, access.size - _TAIL)
+    tail = access.read_at(tail_start, _TAIL)
+    at = tail.rfind(_END)
+    while at >= 0 and len(tail) - at < 22:
+        at = tail.rfind(_END, 0, at)
+    if at < 0:
+        raise NoDirectory("it has no zip directory at its end: the file is cut short")
+    count, length, start, disk = _end_record(access, tail, at, tail_start)
+    directory = Directory(start=start, end=tail_start + at)
+    if disk:
+        directory.remarks.append(Remark("the archive says it is one of several disks", fatal=True))
+    if length > limits.directory_bytes or count > limits.members:
+        raise LimitReached("the zip directory is too large")
+    if start + length > access.size:
+        raise NoDirectory("its zip directory points behind the end of the file: the file is cut short or damaged")
+    data = access.read_at(start, length)
+    _read_entries(data, count, start, access.size, directory)
+    if tail.find(_END, 0, at) >= 0:
+        _remark_second(access, tail, at, tail_start, directory, limits)
+    return directory
+
+
+def _end_record(access: RandomAccess, tail: bytes, at: int, tail_start: int) -> tuple[int, int, int, int]:
+    """Count, length, start and disk number, from the 64-bit record where there is one."""
+    disk, _, _, count, length, start = struct.unpack_from("<HHHHII", tail, at + 4)
+    if at >= 20 and tail[at - 20 : at - 16] == _LOCATOR_64:
+        where = struct.unpack_from("<Q", tail, at - 12)[0]
+        record = access.read_at(where, 56) if where < access.size else b""
+        if len(record) == 56 and record[:4] == _END_64:
+            disk, _, _, count, length, start = struct.unpack_from("<IIQQQQ", record, 16)
+    return count, length, start, disk
+
+
+def _remark_second(
+    access: RandomAccess, tail: bytes, at: int, tail_start: int, directory: Directory, limits: Limits
+) -> None:
+    """An earlier end record that has a directory of its own: another reader may see another archive."""
+    position = tail.rfind(_END, 0, at)
+    while position >= 0:
+        if len(tail) - position >= 22:
+            count, length, start, _ = _end_record(access, tail, position, tail_start)
+            first = access.read_at(start, 4) if start + length <= access.size else b""
+            if first == _CENTRAL and start != directory.start and length <= limits.directory_bytes:
+                directory.remarks.append(Remark("a second zip directory hides in it", offset=start, hostile=True))
+                other = Directory(start=start)
+                _read_entries(access.read_at(start, length), count, start, access.size, other)
+                directory.hidden.extend(other.members)
+                return
+        position = tail.rfind(_END, 0, position)
+
+
+def _read_entries(data: bytes, count: int, base: int, file_size: int, directory: Directory) -> None:
+    position = 0
+    for _ in range(count):
+        if data[position : position + 4] != _CENTRAL or len(data) < position + 46:
+            directory.remarks.append(Remark("an entry of the zip directory is broken", offset=base + position, fatal=True))
+            return
+        (flags, method, _, _, crc, packed, size, name_len, extra_len, note_len, disk, _, _, header) = struct.unpack_from(
+            "<HHHHIIIHHHHHII", data, position + 8
+        )
+        name_at = position + 46
+        raw = data[name_at : name_at + name_len]
+        extra = data[name_at + name_len : name_at + name_len + extra_len]
+        packed, size, header = _wide(extra, packed, size, header)
+        name = raw.decode("utf-8", "replace")
+        member = Member(name, method, flags, crc, packed, size, header, base + position)
+        directory.members.append(member)
+        _check_entry(member, disk, file_size, directory)
+        position = name_at + name_len + extra_len + note_len
+    if position != len(data):
+        directory.remarks.append(Remark("the zip directory holds more than its entries", offset=base + position))
+
+
+def _wide(extra: bytes, packed: int, size: int, header: int) -> tuple[int, int, int]:
+    """Sizes and offset from the zip64 field, where the 32-bit ones are full."""
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, position)
+        if kind == 1:
+            numbers = list(struct.unpack_from(f"<{min(length, len(extra) - position - 4) // 8}Q", extra, position + 4))
+            if size == _MASK and numbers:
+                size = numbers.pop(0)
+            if packed == _MASK and numbers:
+                packed = numbers.pop(0)
+            if header == _MASK and numbers:
+                header = numbers.pop(0)
+        position += 4 + length
+    return packed, size, header
+
+
+def _check_entry(member: Member, disk: int, file_size: int, directory: Directory) -> None:
+    def remark(message: str, *, fatal: bool = False, hostile: bool = False) -> None:
+        directory.remarks.append(Remark(message, member.name, member.entry, fatal, hostile))
+
+    if member.header + 30 + member.packed > file_size:
+        remark("the record lies behind the end of the file", fatal=True)
+    if member.flags & ENCRYPTED:
+        remark("the record is marked as encrypted or patched", fatal=True)
+    if member.method == 0 and member.packed != member.size:
+        remark("a stored record whose two sizes differ", fatal=True)
+    if member.method not in (0, 8):
+        remark(f"compression method {member.method} is none that torch reads", fatal=True)
+    if member.size and not member.packed:
+        remark("a record of no bytes that says it unpacks to some", fatal=True)
+    if "\x00" in member.name:
+        remark("a name with a zero byte in it", hostile=True)
+    if disk not in (0, 0xFFFF):
+        remark("the record is on another disk", fatal=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A member's bytes: where the data begins, and what its local header says differently."""
+
+    data_start: int
+    remarks: tuple[Remark, ...]
+
+
+def open_member(access: RandomAccess, member: Member) -> Opened:
+    """Read the local header. Raises NoDirectory where there is none, as torch fails."""
+    header = access.read_at(member.header, 30)
+    if len(header) < 30 or header[:4] != LOCAL:
+        raise NoDirectory(f"{member.name}: its local header is missing")
+    flags, method, _, _, _, packed, size, name_len, extra_len = struct.unpack_from("<HHHHIIIHH", header, 6)
+    name = access.read_at(member.header + 30, name_len)
+    remarks = []
+    if flags & ENCRYPTED and not member.flags & ENCRYPTED:
+        remarks.append("only its local header says it is encrypted")
+    if method != member.method:
+        remarks.append("its local header names another compression method")
+    if name.decode("utf-8", "replace") != member.name:
+        remarks.append("its local header gives another name")
+    if not flags & 8 and size != _MASK and (packed, size) != (member.packed & _MASK, member.size & _MASK):
+        remarks.append("its local header gives another size")
+    found = tuple(Remark(text, member.name, member.header, hostile=True) for text in remarks)
+    return Opened(member.header + 30 + name_len + extra_len, found)
+
+
+def stored_window(access: RandomAccess, member: Member, opened: Opened) -> Window:
+    """The packed bytes of a member as an access of its own."""
+    return Window(access, opened.data_start, member.packed)
+
+
+class Feed:
+    """The unpacked bytes of a member, in order. Raises NoDirectory where the deflate stream is broken."""
+
+    def __init__(self, access: RandomAccess, member: Member, opened: Opened) -> None:
+        self._source = stored_window(access, member, opened)
+        self._position = 0
+        self._inflate = zlib.decompressobj(-15) if member.method == 8 else None
+        self._left = member.size
+        self._pending = b""
+
+    def __call__(self, length: int) -> bytes:
+        length = min(length, self._left)
+        if length <= 0:
+            return b""
+        data = self._raw(length) if self._inflate is None else self._inflated(length)
+        self._left -= len(data)
+        return data
+
+    def _raw(self, length: int) -> bytes:
+        data = self._source.read_at(self._position, length)
+        self._position += len(data)
+        return data
+
+    def _inflated(self, length: int) -> bytes:
+        assert self._inflate is not None
+        while True:
+            if not self._pending:
+                self._pending = self._raw(1 << 16)
+            try:
+                data = self._inflate.decompress(self._pending, length)
+            except zlib.error as error:
+                raise NoDirectory(f"its compressed data is damaged: {error}") from None
+            self._pending = self._inflate.unconsumed_tail
+            if data or self._inflate.eof or not self._pending and self._position >= self._source.size:
+                return data
+
+
+def read_small(access: RandomAccess, member: Member, limit: int) -> bytes:
+    """A whole small member, at most `limit` bytes. Raises NoDirectory."""
+    feed = Feed(access, replace(member, size=min(member.size, limit)), open_member(access, member))
+    parts = []
+    while part := feed(limit):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def local_names(access: RandomAccess, directory: Directory, limit: int) -> list[Member]:
+    """Local headers, one after the other from the front, that the directory does not know."""
+    known = {member.header for member in directory.members}
+    sizes = {member.header: member.packed for member in directory.members}
+    found: list[Member] = []
+    position = 0
+    for _ in range(limit):
+        header = access.read_at(position, 30)
+        if len(header) < 30 or header[:4] != LOCAL or position >= directory.start:
+            break
+        flags, method, _, _, crc, packed, size, name_len, extra_len = struct.unpack_from("<HHHHIIIHH", header, 6)
+        if position not in known:
+            name = access.read_at(position + 30, name_len).decode("utf-8", "replace")
+            found.append(Member(name, method, flags, crc, packed, size, position))
+        length = sizes.get(position, packed)
+        position += 30 + name_len + extra_len + length
+        if flags & 8:
+            position = _after_descriptor(access, position)
+    return found
+
+
+def _after_descriptor(access: RandomAccess, position: int) -> int:
+    data = access.read_at(position, 28)
+    for length in (16, 24, 12, 20):
+        if data[length : length + 4] in (LOCAL, _CENTRAL):
+            return position + length
+    return position
