@@ -135,7 +135,7 @@ def test_no_call_no_keyword():
         ("f(\n  p,  # c\n  x=1,  # d\n)", "x=1", "f(\n  p,  # c\n  # d\n)"),
         ("f(\n  p,\n  x=1,  # d\n)", "x=1", "f(\n  p,  # d\n)"),
         ("f(\n  x=1,  # d\n)", "x=1", "f(\n    # d\n)"),
-        ("f(\n  x=1,  # d\n  y=2)", "x=1", "f(\n    # d\n  y=2)"),
+        ("f(\n  x=1,  # d\n  y=2)", "x=1", "f(\n  # d\n  y=2)"),
         ("f(p, x=g(1, 2), y=3)", "x=g(1, 2)", "f(p, y=3)"),
     ],
 )
@@ -606,3 +606,67 @@ def test_newer_syntax_is_held_to_the_parser_that_reads_it():
     assert converge(read(text), findings, applicabilities=ALL).source.text == "new syntax!\nY\n"
     refused = converge(read(text), findings, applicabilities=ALL, parses=parses)
     assert refused.source.text == text and isinstance(refused.problems[0], Problem) and asked
+
+
+# Any layout
+
+BLANKS = st.sampled_from(["", "", " ", " ", "\n", "\n    ", " \\\n ", "  # c, )\n  ", "\n# c (\n\t"])
+ARGUMENTS = [
+    "p",
+    "'),('",
+    "*q",
+    "x=1",
+    "lambda a, b=1: (a, b)",
+    "g(1, *y)[0]",
+    "**{'z': 1}",
+    '"""\n,"""',
+    "not y",
+    "w={}",
+]
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> tuple[str, list[Span]]:
+    """A call with any blanks and comments in it, and where its arguments stand."""
+    chosen = draw(st.lists(st.sampled_from(ARGUMENTS), max_size=4, unique=True))
+    plain = [argument for argument in chosen if argument[:2] not in ("x=", "w=", "**")]
+    text, spans = "f(" + draw(BLANKS), []
+    for argument in sorted(chosen, key=lambda argument: (argument not in plain, argument.startswith("**"))):
+        spans.append(Span(len(text), len(text) + len(argument)))
+        text += argument + draw(BLANKS) + "," + draw(BLANKS)
+    if spans and draw(st.booleans()):
+        text = text[: spans[-1].end] + draw(BLANKS)
+    return text + ")", spans
+
+
+def arguments_of(text: str) -> list[str]:
+    node = ast.parse(text, mode="eval").body
+    return sorted(ast.dump(child) for child in (*node.args, *node.keywords))
+
+
+@given(layouts())
+def test_any_layout_takes_keywords(layout):
+    text, _ = layout
+    span = Span(0, len(text))
+    result = converge(read(text), _missing_keywords, applicabilities=ALL)
+    wanted = sorted([*arguments_of(text), *arguments_of("f(a=1, b=2)")])
+    assert (arguments_of(result.source.text), result.problems) == (wanted, ()), add_keyword(text, span, "a=1")
+    assert comments(result.source.text) == comments(text)
+
+
+def _missing_keywords(source: Source) -> list[Finding]:
+    text, span = source.text, Span(0, len(source.text))
+    missing = [keyword for keyword in ("a=1", "b=2") if keyword not in text]
+    return [finding(source, span, f"CKP {word}", fix_of(add_keyword(text, span, word))) for word in missing]
+
+
+@given(layouts(), st.data())
+def test_any_layout_loses_an_argument(layout, data):
+    text, spans = layout
+    if not spans:
+        return
+    gone = data.draw(st.sampled_from(spans))
+    result = applied(text, remove_argument(text, Span(0, len(text)), gone))
+    (removed,) = arguments_of(f"f({text[gone.start : gone.end]})")
+    assert sorted([*arguments_of(result), removed]) == arguments_of(text)
+    assert comments(result) == comments(text)

@@ -82,32 +82,29 @@ def add_dict_entry(text: str, literal: Span, key: str, value: str) -> tuple[Edit
 def remove_argument(text: str, call: Span, argument: Span) -> tuple[Edit, ...]:
     """Remove the argument at `argument` (keyword included) from the call at `call`, with its comma; comments stay."""
     items = _items(text, call, ")")
-    before = [token for token in (items.open, *items.code) if token.end <= argument.start]
-    after = [token for token in (*items.code, items.close) if token.start >= argument.end]
-    comma_before, follower = before[-1], after[0]
-    if comma_before is items.open and (follower is items.close or after[1] is items.close):
-        return _remove_only(text, items, argument)
-    if comma_before is items.open:
-        end = after[1].start
-        return replace(_without_comments(text, Span(argument.start, end), follower.end), "")
-    previous_end = comma_before.start
-    if _has_comment(text, previous_end, argument.start):
-        end = follower.end if follower.text == "," else argument.end
-        return replace(_whole_line(text, Span(argument.start, end)), "")
-    return replace(Span(previous_end, argument.end), "")
+    before = next(token for token in (*items.code[::-1], items.open) if token.end <= argument.start)
+    behind = [token for token in (*items.code, items.close) if token.start >= argument.end]
+    first = before is items.open
+    if first and behind in ([items.close], [items.trailing_comma, items.close]):
+        return _remove_only(items, argument)
+    if not first and not _has_comment(text, before.start, argument.start):
+        return replace(Span(before.start, argument.end), "")
+    if behind[0] is items.close:
+        return replace(_whole_line(text, argument), "")
+    comma, follower = behind[:2]
+    if _has_comment(text, argument.end, comma.start):
+        return (*replace(argument, ""), *replace(Span(comma.start, comma.end), ""))
+    if first and not _has_comment(text, comma.end, follower.start):
+        return replace(Span(argument.start, follower.start), "")
+    return replace(_whole_line(text, Span(argument.start, comma.end)), "")
 
 
-def _remove_only(text: str, items: _Items, argument: Span) -> tuple[Edit, ...]:
+def _remove_only(items: _Items, argument: Span) -> tuple[Edit, ...]:
     """The brackets are in the edit, so that whatever else is done to the list waits for the next round."""
-    inside = "".join(token.text for token in items.inner if not argument.start <= token.start < argument.end)
-    inside = inside.replace(",", "", 1) if items.trailing_comma else inside
-    kept = inside if "#" in inside else ""
-    return replace(Span(items.open.start, items.close.end), f"({kept})")
-
-
-def _without_comments(text: str, span: Span, comma_end: int) -> Span:
-    """`span` up to the next argument; only up to the comma where a comment stands between them."""
-    return Span(span.start, comma_end) if _has_comment(text, comma_end, span.end) else span
+    kept = [token for token in items.inner if token.end <= argument.start or token.start >= argument.end]
+    inside = "".join(token.text for token in kept if token is not items.trailing_comma)
+    has_comment = any(token.kind == "comment" for token in kept)
+    return replace(Span(items.open.start, items.close.end), f"({inside if has_comment else ''})")
 
 
 def _has_comment(text: str, start: int, end: int) -> bool:
@@ -177,9 +174,10 @@ def _before(text: str, starts: tuple[int, ...]) -> slice:
 
 
 def _comment_behind(text: str, items: _Items) -> Token | None:
-    """A comment on the line of the last item, behind it."""
+    """A comment on the line of the last item or its comma, behind them."""
+    end = (items.trailing_comma or items.last).end
     for token in items.inner:
-        if token.start >= items.last.end:
+        if token.start >= end:
             if token.kind == "newline":
                 return None
             if token.kind == "comment":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ class LineTable:
     @classmethod
     def of(cls, text: str) -> LineTable:
         """The table of `text`; a text that ends in a newline has an empty last row."""
-        return cls(text, (0, *(match.end() for match in _LINE_END.finditer(text))))
+        if "\r" in text:
+            return cls(text, (0, *(match.end() for match in _LINE_END.finditer(text))))
+        lengths = map(len, text.split("\n"))  # twice as fast as the expression
+        return cls(text, tuple(itertools.accumulate(lengths, lambda start, length: start + length + 1, initial=0))[:-1])
 
     def row(self, offset: int) -> int:
         """The row that holds the character at `offset`, the end of the text included."""

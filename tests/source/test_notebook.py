@@ -282,3 +282,16 @@ def test_any_edit_of_any_notebook_changes_its_cell_alone(sources, ascii_only, in
     assert type(after["cells"][index]["source"]) is type(before["cells"][index]["source"])
     after["cells"][index] = before["cells"][index]
     assert after == before
+
+
+@given(
+    st.lists(st.sampled_from([*"%!?=\\'\"()[]#\n\r; ax", "%%time", "'''", "\\\n", "!ls", "\u00e9", "writefile x.py"]))
+)
+def test_what_is_parsed_has_the_lines_of_the_cell(pieces):
+    text = "".join(pieces)
+    source = read(notebook(code(text)))
+    for part in source.parts:
+        assert len(part.code) == len(text)
+        assert [(i, c) for i, c in enumerate(part.code) if c in "\r\n"] == [
+            (i, c) for i, c in enumerate(text) if c in "\r\n"
+        ]
