@@ -154,7 +154,9 @@ class Names:
     def _of_name(self, name: t.Name, scope: Scope) -> list[Binding]:
         bindings = scope.bindings.get(name.id, [])
         if scope.node is flow.body_of(name) or isinstance(scope.node, t.Comprehension):
-            return flow.reaching(bindings, name)
+            near = flow.reaching(bindings, name)
+            # cells of a notebook run in any order, and no import is undone by standing further down
+            return near or [b for b in bindings if b.how == "import"]
         if scope.function is not None and scope.function is not flow.function_of(name):
             return list(reversed(bindings))
         return list(reversed([b for b in bindings if b.how != "delete"]))

@@ -1,0 +1,202 @@
+"""The engine: a source in, its findings or its fixed text out. Pure: it reads no files and prints nothing."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ckpt_lint import rules, suppress
+from ckpt_lint.edits import converge
+from ckpt_lint.facts.view import Facts, Other, Report, View
+from ckpt_lint.facts.world import World
+from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span, Status
+from ckpt_lint.project.bounds import TorchBounds
+from ckpt_lint.settings import Settings
+from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.read import Read, read_modules
+from ckpt_lint.source.text import Source
+
+STRONGER = {
+    "pickle": ("CKP312", "CKP304", "CKP303", "CKP311", "CKP307", "CKP302"),
+    "device": ("CKP310", "CKP306", "CKP301"),
+    "value": ("CKP101", "CKP103", "CKP107"),
+    "refused": ("CKP101", "CKP110"),
+}
+"""Which finding speaks where several are about one argument of one call, the strongest first (RULES.md)."""
+
+DOCS = "https://ckpt-lint.readthedocs.io/rules/"
+
+
+class Project(Protocol):
+    """What the engine asks of the project that a source belongs to."""
+
+    def world(self, replaced: Sequence[ModuleFacts]) -> World:
+        """The project's world, with these modules in place of those on disk."""
+        ...
+
+    def bounds(self, source: Source) -> TorchBounds:
+        """The torch that is declared for a source."""
+        ...
+
+    def display(self, path: str) -> str:
+        """How the run names a file."""
+        ...
+
+    def source(self, path: str) -> Source | None:
+        """The text of a project file, for places in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found in one source, suppressed findings sorted out."""
+
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
+    parsed: int
+
+
+def check(source: Source, *, project: Project, settings: Settings) -> Outcome:
+    """Judge one source. Whatever goes wrong becomes an outcome of its own: nothing is raised."""
+    try:
+        judged = judge(source, project=project, settings=settings)
+    except Exception as error:  # the per-file boundary: one file must not take the run with it
+        return Outcome(source.path, problems=(_internal(error),))
+    return Outcome(
+        source.path, judged.findings, (*source.problems, *judged.problems), judged.suppressed, parsed=judged.parsed
+    )
+
+
+def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -> tuple[Source, Outcome]:
+    """Apply fixes to the fixed point; the outcome holds the findings that are left and what was fixed."""
+    wanted = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
+    last: list[Judged] = []
+
+    def findings_of(current: Source) -> Sequence[Finding]:
+        last[:] = [judge(current, project=project, settings=settings)]
+        return last[0].findings
+
+    try:
+        done = converge(source, findings_of, applicabilities=wanted)
+        final = judge(done.source, project=project, settings=settings)
+    except Exception as error:  # the same boundary, for fixing
+        return source, Outcome(source.path, problems=(_internal(error),))
+    problems = (*source.problems, *final.problems, *done.problems)
+    outcome = Outcome(
+        source.path, final.findings, problems, final.suppressed, dict(done.applied), parsed=final.parsed
+    )
+    return done.source, outcome
+
+
+def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
+    """The findings of a source: read, asked of every rule that is on, suppressed, one finding an argument."""
+    read = read_modules(source)
+    codes = settings.codes_for(source.path)
+    found = list(_findings(source, read, project=project, settings=settings, codes=codes))
+    found.sort(key=lambda f: f.finding.sort_key)
+    sorted_out = suppress.suppress((f.finding for f in found), texts_of(source))
+    kept = {id(f) for f in sorted_out.kept}
+    spoken = _strongest([f for f in found if id(f.finding) in kept])
+    return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed)
+
+
+def texts_of(source: Source) -> Mapping[int | None, str]:
+    """The text that a suppression may stand in, by cell."""
+    return {cell.number: source.text[cell.span.start : cell.span.end] for cell in source.cells}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    finding: Finding
+    key: tuple[int, str] | None
+
+
+def _findings(
+    source: Source, read: Read, *, project: Project, settings: Settings, codes: frozenset[str]
+) -> Iterable[_Found]:
+    world = project.world(read.modules)
+    facts = Facts(world)
+    bounds = project.bounds(source)
+    seen: set[tuple[str, Span, str]] = set()
+    for module in read.modules:
+        view = View(module, source, facts, bounds, settings)
+        for rule in rules.MODULES:
+            if rule.RULE.code not in codes:
+                continue
+            for report in rule.check(view):
+                found = _found(report, rule.RULE, view, project)
+                key = (found.finding.code, found.finding.span, found.finding.message)
+                if key not in seen:
+                    seen.add(key)
+                    yield found
+
+
+def _found(report: Report, rule: RuleInfo, view: View, project: Project) -> _Found:
+    source = view.source
+    span = report.span or report.node.span
+    call = report.call or report.node
+    finding = Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=report.severity or rule.severity,
+        message=report.message,
+        path=source.path,
+        span=span,
+        location=source.location(span.start),
+        end_location=source.location(span.end),
+        noqa_row=source.location(min(call.start, span.start)).row,
+        fix=_bounded(report.fix, source),
+        fix_withheld=report.fix_withheld,
+        related=tuple(r for other in report.others if (r := _related(other, view, project)) is not None),
+        call=call.span,
+        cause=report.cause,
+    )
+    key = (call.index, report.argument) if report.argument else None
+    return _Found(finding, key)
+
+
+def _bounded(fix: Fix | None, source: Source) -> Fix | None:
+    """A fix without edits, or with edits outside of the text, is none."""
+    if fix is None or not fix.edits or any(edit.span.end > len(source.text) for edit in fix.edits):
+        return None
+    return fix
+
+
+def _related(other: Other, view: View, project: Project) -> Related | None:
+    source = view.source if other.module.path == view.module.path else project.source(other.module.path)
+    if source is None or other.node.end > len(source.text):
+        return None
+    path = project.display(other.module.path)
+    return Related(path, source.location(other.node.start), source.location(other.node.end), other.message)
+
+
+def _strongest(found: Sequence[_Found]) -> list[Finding]:
+    """One finding an argument of a call: the strongest, which names the others."""
+    groups: dict[tuple[int, str], list[Finding]] = {}
+    for item in found:
+        if item.key is not None:
+            groups.setdefault(item.key, []).append(item.finding)
+    weaker: dict[int, list[Finding]] = {}
+    silent: set[int] = set()
+    for (_, argument), members in groups.items():
+        order = STRONGER.get(argument, ())
+        ranked = sorted(members, key=lambda f: order.index(f.code) if f.code in order else len(order))
+        weaker[id(ranked[0])] = [f for f in ranked[1:] if f.code != ranked[0].code]
+        silent.update(id(f) for f in ranked[1:] if f.code != ranked[0].code)
+    return [_naming(f.finding, weaker.get(id(f.finding), ())) for f in found if id(f.finding) not in silent]
+
+
+def _naming(finding: Finding, others: Sequence[Finding]) -> Finding:
+    if not others:
+        return finding
+    names = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in others))
+    return replace(finding, message=f"{finding.message} (also {names})")
+
+
+def _internal(error: Exception) -> Problem:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+    return Problem(Status.INTERNAL_ERROR, f"internal error, please report it: {type(error).__name__}: {error} ({where})")

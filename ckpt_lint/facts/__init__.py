@@ -1,0 +1,1 @@
+"""What the rules read: loads, saves, checkpoints, restores and their surroundings, across the files of a project."""

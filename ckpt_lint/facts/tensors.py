@@ -1,0 +1,74 @@
+"""Whether saved values can carry a device at all."""
+
+from __future__ import annotations
+
+from ckpt_lint.facts.checkpoints import Checkpoints, Entry
+from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.values import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING, Origin, Values
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, last_name
+
+_PLAIN = frozenset({STRING, NUMBER, NUMPY, PATH, FUNCTION})
+_MOVES = frozenset({"to", "cuda", "xpu", "npu"})
+
+
+def is_deviceless(values: Values, checkpoints: Checkpoints, save: Save) -> bool:
+    """Whether a save writes no tensor, or only tensors that the same function made and never moved to a device."""
+    checkpoint = checkpoints.of(save)
+    if checkpoint.open or not checkpoint.entries:
+        return False
+    function = flow.body_of(save.call)
+    return all(_deviceless_entry(values, entry, function) for entry in checkpoint.entries)
+
+
+def _deviceless_entry(values: Values, entry: Entry, function: t.Node) -> bool:
+    return entry.left_out or _deviceless(values, entry.module, entry.value, function, 4)
+
+
+def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.Node, depth: int) -> bool:
+    kinds = values.kinds(module, value)
+    if kinds and kinds <= _PLAIN:
+        return True
+    if depth <= 0:
+        return False
+    if isinstance(value, (t.Sequence, t.Dict)) and kinds <= {SEQUENCE, DICT}:
+        items = value.items if isinstance(value, t.Sequence) else value.values
+        return all(_deviceless(values, module, item, function, depth - 1) for item in items)
+    origins = values.origins(module, value)
+    if not origins or any(o.how != "value" for o in origins) or _moved(module, value):
+        return False
+    return all(_made_or_plain(values, o, value, function, depth) for o in origins)
+
+
+def _made_or_plain(values: Values, origin: Origin, value: t.Expr, function: t.Node, depth: int) -> bool:
+    if isinstance(origin.node, t.Call):
+        return _made_here(origin.module, origin.node, function)
+    return origin.node is not value and isinstance(origin.node, (t.Sequence, t.Dict)) and (
+        _deviceless(values, origin.module, origin.node, function, depth - 1)
+    )
+
+
+def _made_here(module: ModuleFacts, call: t.Call, function: t.Node) -> bool:
+    """A tensor factory without `device=`, in the function of the save."""
+    names = module.names.of(call.func)
+    if not any(name.startswith("torch.") and name.count(".") == 1 for name in names):
+        return False
+    if any(arg.keyword == "device" or arg.star for arg in call.args) or flow.body_of(call) is not function:
+        return False
+    return last_name(call.func) in _FACTORIES
+
+
+def _moved(module: ModuleFacts, value: t.Expr) -> bool:
+    """Whether a value is moved to a device on its way, or anywhere in the module under its name."""
+    for place in module.uses(value):
+        parent = place.parent
+        if isinstance(parent, t.Attribute) and parent.attr in _MOVES:
+            return True
+    return any(isinstance(n, t.Attribute) and n.attr in _MOVES for n in t.walk(value))
+
+
+_FACTORIES = frozenset({
+    "tensor", "zeros", "ones", "empty", "rand", "randn", "randint", "arange", "linspace", "full", "eye", "from_numpy",
+    "FloatTensor", "LongTensor", "Tensor", "randperm", "as_tensor", "IntTensor", "DoubleTensor",
+})  # fmt: skip

@@ -1,0 +1,119 @@
+"""A project on disk, as the engine asks for it: its modules read on demand, its bounds, its texts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ckpt_lint.model import Problem
+from ckpt_lint.project.bounds import BoundsCache, TorchBounds, declared_torch, parse_override
+from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
+from ckpt_lint.project.root import project_root
+from ckpt_lint.settings import Settings
+from ckpt_lint.source.gate import may_matter
+from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.read import read_modules
+from ckpt_lint.source.text import Source, read_source
+
+
+def read_bytes(path: str) -> bytes | None:
+    """The bytes of a file, None where they cannot be had."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+@dataclass(slots=True)
+class Disk:
+    """What one run has read of the disk: shared by all its projects."""
+
+    settings: Settings
+    bounds: BoundsCache = field(default_factory=BoundsCache)
+    read: Callable[[str], bytes | None] = read_bytes
+    projects: dict[str, ProjectFiles] = field(default_factory=dict)
+
+    def project_of(self, path: str) -> ProjectFiles:
+        """The project that a file belongs to."""
+        root = project_root(path, self.bounds.roots)
+        if root not in self.projects:
+            self.projects[root] = ProjectFiles(root, self)
+        return self.projects[root]
+
+
+class ProjectFiles:
+    """The files of one project. Implements what `facts.world.Files` asks for."""
+
+    def __init__(self, root: str, disk: Disk) -> None:
+        self.root = root
+        self.disk = disk
+        self._index: ModuleIndex | None = None
+        self._modules: dict[str, tuple[ModuleFacts, ...]] = {}
+        self._sources: dict[str, Source | None] = {}
+        self._matters: dict[str, bool] = {}
+        self._mentions: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    @property
+    def index(self) -> ModuleIndex:
+        """The project's python files and their module names."""
+        if self._index is None:
+            self._index = index_modules(project_files(self.root, self.disk.bounds.roots))
+        return self._index
+
+    def source(self, path: str) -> Source | None:
+        """The text of a file, None where it cannot be read."""
+        if path not in self._sources:
+            data = self.disk.read(path)
+            found = read_source(path, data, max_size=self.disk.settings.max_file_size) if data is not None else None
+            self._sources[path] = None if found is None or isinstance(found, Problem) else found
+        return self._sources[path]
+
+    def read(self, path: str) -> Sequence[ModuleFacts]:
+        """The modules of a file."""
+        if path not in self._modules:
+            source = self.source(path)
+            self._modules[path] = read_modules(source, path).modules if source is not None else ()
+        return self._modules[path]
+
+    def resolve(self, path: str, module: str, level: int) -> str | None:
+        """The project file that an import means."""
+        return resolve_import(self.index, path, module, level)
+
+    def matters(self, path: str) -> bool:
+        """Whether a file passes the gate."""
+        if path not in self._matters:
+            data = self.disk.read(path)
+            self._matters[path] = data is not None and may_matter(data)
+        return self._matters[path]
+
+    def mentioning(self, words: Sequence[str]) -> Sequence[str]:
+        """The files that contain one of `words`."""
+        key = tuple(sorted(words))
+        if key not in self._mentions:
+            wanted = [word.encode() for word in key]
+            paths = sorted(self.index.paths)
+            self._mentions[key] = tuple(p for p in paths if _contains(self.disk.read(p), wanted))
+        return self._mentions[key]
+
+    def bounds_of(self, path: str, source: Source | None) -> TorchBounds:
+        """The torch that is declared for a file."""
+        override = self.disk.settings.torch_version
+        return declared_torch(
+            path,
+            self.root,
+            cache=self.disk.bounds,
+            source_text=source.text if source is not None and not source.is_notebook else None,
+            notebook_manifests=tuple((m.name, m.text) for m in source.manifests) if source is not None else (),
+            override=parse_override(override) if override else None,
+        )
+
+
+def _contains(data: bytes | None, words: Sequence[bytes]) -> bool:
+    return data is not None and any(word in data for word in words)
+
+
+def absolute(path: str) -> str:
+    """A path as the project's tables have it."""
+    return os.path.abspath(path)

@@ -1,0 +1,1 @@
+"""Rules on what a checkpoint file is (CKP5)."""

@@ -1,0 +1,1 @@
+"""Rules on loading (CKP3)."""

@@ -1,0 +1,1 @@
+"""Rules on what a training checkpoint must hold (CKP2)."""

@@ -1,0 +1,56 @@
+"""From a source to its modules: each part is parsed alone, and the parts of one module are joined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ckpt_lint.model import Location, Problem
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.parse import Unparsable, parse
+from ckpt_lint.source.text import Part, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The modules of a source, what could not be parsed of it, and how many characters LibCST read."""
+
+    modules: tuple[ModuleFacts, ...]
+    problems: tuple[Problem, ...]
+    parsed: int
+
+
+def read_modules(source: Source, path: str | None = None) -> Read:
+    """Parse a source. A part that cannot be parsed is a problem; the other parts are read all the same."""
+    bodies: dict[str, list[t.Module]] = {}
+    problems: list[Problem] = []
+    size = 0
+    for part in source.parts:
+        try:
+            parsed = parse(part.code, base=part.span.start)
+        except Unparsable as error:
+            problems.append(_placed(source, part, error.problem))
+            bodies.setdefault(part.module, [])
+            continue
+        size += parsed.size
+        bodies.setdefault(part.module, []).append(parsed.module)
+    modules = tuple(_join(path or source.path, name, parts) for name, parts in bodies.items())
+    return Read(modules, tuple(problems), size)
+
+
+def _join(path: str, name: str, parts: list[t.Module]) -> ModuleFacts:
+    if len(parts) == 1:
+        return ModuleFacts(path, parts[0], name=name)
+    start = parts[0].start if parts else 0
+    end = parts[-1].end if parts else 0
+    body = tuple(statement for part in parts for statement in part.body)
+    return ModuleFacts(path, t.Module(start, end, body), name=name)
+
+
+def _placed(source: Source, part: Part, problem: Problem) -> Problem:
+    """The problem with its row counted in the file (or in the cell)."""
+    if problem.location is None or part.cell is not None:
+        where = problem.location
+        return replace(problem, location=Location(where.row if where else 1, where.column if where else 1, part.cell))
+    row = source.lines.row(part.span.start) + problem.location.row - 1
+    return replace(problem, location=Location(row, problem.location.column))
