@@ -90,8 +90,8 @@ class ApiNames:
 class Settings:
     """Everything that decides what is found in a file; the same value gives the same findings.
 
-    `selected` are the codes that are on, `in_tests` those that stay on in `test_paths`. `torch_version` is a version or a
-    range ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one. `max_file_size` is in bytes.
+    `selected` are the codes that are on, `in_tests` those that stay on in `test_paths`. `torch_version` is a version or
+    a range ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one. `max_file_size` is in bytes.
     `gate` lets files without a word of checkpoints pass unread, and `noqa` says whether suppression comments count.
     `source` names the configuration file, None where there is none.
     """

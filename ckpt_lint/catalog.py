@@ -1,0 +1,79 @@
+"""`python -m ckpt_lint.catalog`: the rule pages under docs/rules and the table in README.md, made from the catalogue.
+
+With `--check` nothing is written, and the exit code is 1 where a file is not what the catalogue says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ckpt_lint.model import Applicability, RuleInfo
+from ckpt_lint.report.rule_page import rule_page
+from ckpt_lint.rules import ALL
+
+BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
+PAGES = Path("docs", "rules")
+README = Path("README.md")
+_FIX = {None: "", Applicability.SAFE: "safe", Applicability.UNSAFE: "unsafe", Applicability.DISPLAY: "shown"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write, or check, the generated files of the checkout that the command is run in; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m ckpt_lint.catalog", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where something would change")
+    parser.add_argument("--root", type=Path, default=Path(), help="the checkout (default: the working folder)")
+    arguments = parser.parse_args(argv)
+    changes = dict(outdated(arguments.root, ALL))
+    for path, text in changes.items():
+        if arguments.check:
+            print(f"{path}: not what the catalogue says; run `python -m ckpt_lint.catalog`")
+        elif text is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return 1 if changes and arguments.check else 0
+
+
+def outdated(root: Path, rules: Sequence[RuleInfo]) -> Iterator[tuple[Path, str | None]]:
+    """The generated files that differ, with their new text; None for pages of rules that are no more."""
+    wanted = {root / path: text for path, text in pages(rules).items()}
+    readme = root / README
+    wanted[readme] = with_table(readme.read_text(encoding="utf-8"), rules)
+    for path, text in wanted.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            yield path, text
+    for path in sorted((root / PAGES).glob("*.md")):
+        if path not in wanted:
+            yield path, None
+
+
+def pages(rules: Sequence[RuleInfo]) -> Mapping[Path, str]:
+    """Every page by its path, and the index of them."""
+    found = {PAGES / f"{rule.name}.md": rule_page(rule) for rule in rules}
+    found[PAGES / "index.md"] = "# Rules\n\n" + table(rules, "")
+    return found
+
+
+def with_table(text: str, rules: Sequence[RuleInfo]) -> str:
+    """README.md with the table between its two marks. ValueError where a mark is missing."""
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:start]}\n{table(rules, f'{PAGES.as_posix()}/')}{text[end:]}"
+
+
+def table(rules: Sequence[RuleInfo], folder: str) -> str:
+    """A Markdown table with one row a rule; links lead to the pages in `folder`."""
+    rows = ["| code | name | severity | default | fix | finds |", "|---|---|---|---|---|---|"]
+    for rule in rules:
+        link = f"[{rule.name}]({folder}{rule.name}.md)"
+        summary = " ".join(rule.page.summary.split()).replace("|", "\\|")
+        state = "on" if rule.on else "off"
+        rows.append(f"| {rule.code} | {link} | {rule.severity.value} | {state} | {_FIX[rule.fix]} | {summary} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
