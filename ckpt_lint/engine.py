@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -93,7 +94,7 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
 
 def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     """The findings of a source: read, asked of every rule that is on, suppressed, one finding an argument."""
-    read = read_modules(source)
+    read = read_modules(source, os.path.abspath(source.path))
     codes = settings.codes_for(source.path)
     found = list(_findings(source, read, project=project, settings=settings, codes=codes))
     found.sort(key=lambda f: f.finding.sort_key)

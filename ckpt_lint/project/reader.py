@@ -10,7 +10,6 @@ from ckpt_lint.model import Problem
 from ckpt_lint.project.bounds import BoundsCache, TorchBounds, declared_torch, parse_override
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import project_root
-from ckpt_lint.settings import Settings
 from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.read import read_modules
@@ -30,7 +29,6 @@ def read_bytes(path: str) -> bytes | None:
 class Disk:
     """What one run has read of the disk: shared by all its projects."""
 
-    settings: Settings
     bounds: BoundsCache = field(default_factory=BoundsCache)
     read: Callable[[str], bytes | None] = read_bytes
     projects: dict[str, ProjectFiles] = field(default_factory=dict)
@@ -66,7 +64,7 @@ class ProjectFiles:
         """The text of a file, None where it cannot be read."""
         if path not in self._sources:
             data = self.disk.read(path)
-            found = read_source(path, data, max_size=self.disk.settings.max_file_size) if data is not None else None
+            found = read_source(path, data) if data is not None else None
             self._sources[path] = None if found is None or isinstance(found, Problem) else found
         return self._sources[path]
 
@@ -97,9 +95,8 @@ class ProjectFiles:
             self._mentions[key] = tuple(p for p in paths if _contains(self.disk.read(p), wanted))
         return self._mentions[key]
 
-    def bounds_of(self, path: str, source: Source | None) -> TorchBounds:
-        """The torch that is declared for a file."""
-        override = self.disk.settings.torch_version
+    def bounds_of(self, path: str, source: Source | None, override: str | None) -> TorchBounds:
+        """The torch that is declared for a file; `override` is the setting that wins over every manifest."""
         return declared_torch(
             path,
             self.root,
@@ -113,7 +110,3 @@ class ProjectFiles:
 def _contains(data: bytes | None, words: Sequence[bytes]) -> bool:
     return data is not None and any(word in data for word in words)
 
-
-def absolute(path: str) -> str:
-    """A path as the project's tables have it."""
-    return os.path.abspath(path)

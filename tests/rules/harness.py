@@ -15,9 +15,9 @@ from pathlib import Path
 
 from ckpt_lint import engine, rules
 from ckpt_lint.model import Finding, Outcome, Problem
-from ckpt_lint.session import Session
 from ckpt_lint.settings import Settings
 from ckpt_lint.source.text import Source, read_source
+from ckpt_lint.workspace import Workspace
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 EXPECTED = re.compile(r"#\s*((?:CKP\d{3}: \d+)(?:, CKP\d{3}: \d+)*)")
@@ -47,7 +47,7 @@ def check_path(path: Path, root: Path, codes: frozenset[str]) -> Outcome:
     """Judge a file of the project `root`."""
     source = source_of(path)
     settings = settings_for(root, codes, declared(source.text))
-    project = Session(settings, cwd=str(root)).project_of(str(path))
+    project = Workspace().project_of(source, settings)
     return engine.check(source, project=project, settings=settings)
 
 
@@ -55,7 +55,7 @@ def fix_path(path: Path, root: Path, codes: frozenset[str], *, unsafe: bool = Tr
     """Fix a file of the project `root`, in memory."""
     source = source_of(path)
     settings = settings_for(root, codes, declared(source.text))
-    project = Session(settings, cwd=str(root)).project_of(str(path))
+    project = Workspace().project_of(source, settings)
     return engine.fix(source, project=project, settings=settings, unsafe=unsafe)
 
 
