@@ -46,7 +46,7 @@ def _replace(target: str, data: bytes, expected: bytes) -> Problem | None:
             file.flush()
             _copy_attributes(before, handle, temporary)
             os.fsync(handle)
-            if not _unchanged(target, before, expected):
+            if not _holds(target, expected):
                 return _not_fixed("changed on disk while it was being fixed; nothing was written")
             temporary = temporary or _give_name(handle, folder)
         os.replace(temporary, target)
@@ -91,12 +91,9 @@ def _copy_attributes(before: os.stat_result, handle: int, temporary: str | None)
     os.fchmod(handle, mode)
 
 
-def _unchanged(target: str, before: os.stat_result, expected: bytes) -> bool:
-    """The same file as when we began, with the bytes that were read; looked at last, right before the rename."""
-    with open(target, "rb") as file:
-        now = os.fstat(file.fileno())
-        same = (now.st_dev, now.st_ino, now.st_mode) == (before.st_dev, before.st_ino, before.st_mode)
-        return same and file.read(len(expected) + 1) == expected
+def _holds(path: str, expected: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(expected) + 1) == expected
 
 
 def _flush_folder(folder: str) -> None:

@@ -76,6 +76,7 @@ CALLS = [
     ("f(\n  p,  # c\n)", "f(\n  p,  # c\n  a=1,\n)", "f(\n  p,  # c\n  a=1,\n  b=2,\n)"),
     ("f(\n  p  # c\n)", "f(\n  p,  # c\n  a=1,\n)", "f(\n  p,  # c\n  a=1,\n  b=2,\n)"),
     ("f(\n  p  # c, )\n  # d\n)", "f(\n  p,  # c, )\n  a=1,\n  # d\n)", "f(\n  p,  # c, )\n  a=1,\n  b=2,\n  # d\n)"),
+    ("f(\n  p  # c\n  ,\n)", "f(\n  p  # c\n  ,\n  a=1,\n)", "f(\n  p  # c\n  ,\n  a=1,\n  b=2,\n)"),
     ("f(p,\n  q)", "f(p,\n  q,\n  a=1)", "f(p,\n  q,\n  a=1,\n  b=2)"),
     ("f(p, q,\n  r)", "f(p, q,\n  r, a=1)", "f(p, q,\n  r, a=1, b=2)"),
     ("f(p, \\\n  q)", "f(p, \\\n  q, a=1)", "f(p, \\\n  q, a=1, b=2)"),
@@ -567,12 +568,14 @@ def test_rules_that_undo_each_other_are_named_and_nothing_changes():
     ].message
 
 
-def test_a_finding_that_survives_its_fix_is_an_error():
+@pytest.mark.parametrize("edit", [("x", 1), ("-", 0)])
+def test_a_finding_that_survives_its_fix_is_an_error(edit):
     calls_made = []
 
     def findings(source: Source) -> list[Finding]:
         calls_made.append(1)
-        return [finding(source, Span(0, 1), "CKP7", fix_of(insert(1, "x")))]
+        start = source.text.index("x")
+        return [finding(source, Span(start, start + 1), "CKP7", fix_of(insert(start + edit[1], edit[0])))]
 
     result = converge(read("x\n"), findings, applicabilities=ALL)
     assert result.source.text == "x\n" and "CKP7" in result.problems[0].message and len(calls_made) < 6

@@ -130,7 +130,7 @@ def _one_round(source: Source, findings: Sequence[Finding], parses: Callable[[st
         if result is not None:
             good.append(finding)
             best = _Round(result, edits, tuple(good), broken)
-        elif finding.fix and _apply(source, compose([finding.fix]).edits, parses) is None:
+        else:
             bad.append(finding)
     return dataclasses.replace(best, refused=(*broken, *bad))
 
