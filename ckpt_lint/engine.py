@@ -98,7 +98,7 @@ def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     codes = settings.codes_for(source.path)
     found = list(_findings(source, read, project=project, settings=settings, codes=codes))
     found.sort(key=lambda f: f.finding.sort_key)
-    sorted_out = suppress.suppress((f.finding for f in found), texts_of(source))
+    sorted_out = suppress.suppress((f.finding for f in found), texts_of(source) if settings.noqa else {})
     kept = {id(f) for f in sorted_out.kept}
     spoken = _strongest([f for f in found if id(f.finding) in kept])
     return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed)
