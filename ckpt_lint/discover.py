@@ -94,24 +94,31 @@ def _walk(top: str, configs: Configs) -> Iterator[Target]:
     """The files below `top`, which is taken even where a pattern means it."""
     absolute = os.path.abspath(top)
     above = tuple(ignore.without(absolute) for ignore in _ignores_above(absolute))
-    pending = [_Folder(top, absolute, above)]
+    pending: list[_Folder | Target] = [_Folder(top, absolute, above)]
     while pending:
-        folder = pending.pop()
-        try:
-            entries = sorted(os.scandir(folder.path), key=lambda entry: entry.name)
-        except OSError as error:
-            yield Target(folder.shown, Problem(Status.UNREADABLE, error.strerror or str(error)))
-            continue
-        sieve = _Sieve(configs.settings_in(folder.path), absolute, folder.ignores, folder.path)
-        below = []
-        for entry in entries:
-            shown = entry.name if folder.shown == os.curdir else os.path.join(folder.shown, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                if sieve.takes_folder(entry):
-                    below.append(_Folder(shown, entry.path, sieve.ignores))
-            elif sieve.takes_file(entry) and not os.path.isdir(entry.path):
-                yield Target(shown, _problem_of(entry.path))
-        pending.extend(reversed(below))
+        upcoming = pending.pop()
+        if isinstance(upcoming, Target):
+            yield upcoming
+        else:
+            pending.extend(reversed(_entries(upcoming, absolute, configs)))
+
+
+def _entries(folder: _Folder, top: str, configs: Configs) -> list[_Folder | Target]:
+    """What is taken of a folder, in the order of names."""
+    try:
+        entries = sorted(os.scandir(folder.path), key=lambda entry: entry.name)
+    except OSError as error:
+        return [Target(folder.shown, Problem(Status.UNREADABLE, error.strerror or str(error)))]
+    sieve = _Sieve(configs.settings_in(folder.path), top, folder.ignores, folder.path)
+    taken: list[_Folder | Target] = []
+    for entry in entries:
+        shown = entry.name if folder.shown == os.curdir else os.path.join(folder.shown, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            if sieve.takes_folder(entry):
+                taken.append(_Folder(shown, entry.path, sieve.ignores))
+        elif sieve.takes_file(entry) and not os.path.isdir(entry.path):
+            taken.append(Target(shown, _problem_of(entry.path)))
+    return taken
 
 
 class _Sieve:
