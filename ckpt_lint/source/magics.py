@@ -30,7 +30,8 @@ class CellKind(enum.Enum):
 class Download:
     """A file fetched by a `!wget`, `!curl` or `!gdown` line.
 
-    `target` is the path it is written to, None where the line does not say; `span` is the word that says it (else the
+    `target` is the path it is written to, as the line spells it (`{name}` and `$name` are not filled in), None where
+    it does not say; `span` is the word that says it (else the
     URL's, else the program's), `line` the whole command line. `url` is empty where none is spelled.
     """
 
@@ -138,6 +139,8 @@ def _magics(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _downloads(magic: str) -> Iterator[Download]:
+    if "$(" in magic or "`" in magic:
+        return  # what a command within the command prints cannot be known
     start = len(magic) - len(magic.lstrip("!"))
     for command in commands(magic, start):
         program = posixpath.basename(command.words[0].text)

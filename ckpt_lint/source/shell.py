@@ -12,7 +12,7 @@ _PIECE = re.compile(
     r"""(?P<space>(?:[ \t]|\\?(?:\r\n?|\n))+)
     |(?P<comment>\#[^\r\n]*)
     |(?P<between>;|\|\|?|&&|&(?=\s|\Z))
-    |(?P<redirect>>>?)
+    |(?P<redirect>(?:(?<!\S)[0-9&])?>>?&?)
     |(?P<word>(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s;|"'>\\&]|&(?![&\s]|\Z))+)
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
@@ -57,20 +57,21 @@ def commands(line: str, start: int = 0) -> Iterator[Command]:
     """The commands of a line from offset `start` on; a `#` word ends it."""
     words: list[Word] = []
     redirect: Word | None = None
-    expected = False
+    operator = ""
     for piece in _PIECE.finditer(line, start):
         if piece.lastgroup == "word":
             word = Word(_QUOTED.sub(lambda m: m[1] or m[2] or m[3] or "", piece.group()), Span(*piece.span()))
-            if expected:
-                redirect, expected = word, False
+            if operator:
+                redirect = word if operator in (">", ">>", "1>", "1>>") else redirect
+                operator = ""
             elif words or not (word.text == "sudo" or re.match(r"\w+=", word.text)):
                 words.append(word)
         elif piece.lastgroup == "redirect":
-            expected = True
+            operator = piece.group()
         elif piece.lastgroup in ("between", "comment"):
             if words:
                 yield Command(tuple(words), redirect)
-            words, redirect, expected = [], None, False
+            words, redirect, operator = [], None, ""
             if piece.lastgroup == "comment":
                 return
     if words:
