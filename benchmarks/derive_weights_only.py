@@ -1,7 +1,7 @@
 """Derive, from the torch that is installed, the tables that the reader of checkpoint files rests on.
 
     python benchmarks/derive_weights_only.py            print what would change
-    python benchmarks/derive_weights_only.py --write    write ckpt_lint/artifact/weights_only.json and torch_classes.json
+    python benchmarks/derive_weights_only.py --write    write the two tables into ckpt_lint/artifact
     python benchmarks/derive_weights_only.py --check    exit 1 where a table differs from the installed torch
 
 `weights_only.json`: what the weights-only unpickler accepts, one row a torch version. Rows of other versions are kept.
@@ -68,7 +68,16 @@ def supported(code: int) -> bool:
             unpickler.load(io.BytesIO(bytes([code]) + b"\0" * 8))
         except pickle.UnpicklingError as error:
             return not str(error).startswith("Unsupported operand " + str(code))
-        except (EOFError, IndexError, KeyError, UnicodeDecodeError, ValueError, OverflowError, AssertionError, TypeError):
+        except (
+            EOFError,
+            IndexError,
+            KeyError,
+            UnicodeDecodeError,
+            ValueError,
+            OverflowError,
+            AssertionError,
+            TypeError,
+        ):
             return True
     return True
 
@@ -86,7 +95,12 @@ def data_classes() -> dict[str, list[str]]:
     modules = sorted(
         {
             name
-            for package in (torch.nn.modules, torch.optim, torch.ao.nn.quantized.modules, torch.ao.nn.quantizable.modules)
+            for package in (
+                torch.nn.modules,
+                torch.optim,
+                torch.ao.nn.quantized.modules,
+                torch.ao.nn.quantizable.modules,
+            )
             for _, name, _ in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
         }
         | {"torch.nn.parameter", "torch.nn.parallel.data_parallel", "torch.nn.parallel.distributed"}
@@ -112,9 +126,13 @@ def data_classes() -> dict[str, list[str]]:
 
 def plain_functions() -> list[str]:
     """Activations and losses that whole modules keep as attributes: harmless when named, never known when called."""
-    names = "relu relu6 elu selu celu gelu silu mish leaky_relu softplus softsign hardtanh hardswish sigmoid tanh softmax"
+    names = (
+        "relu relu6 elu selu celu gelu silu mish leaky_relu softplus softsign hardtanh hardswish sigmoid tanh softmax"
+    )
     found = [f"torch.nn.functional.{name}" for name in names.split()]
-    return sorted([*found, "torch.relu", "torch.sigmoid", "torch.tanh", "torch._C._nn.gelu", "torch._VariableFunctions.relu"])
+    return sorted(
+        [*found, "torch.relu", "torch.sigmoid", "torch.tanh", "torch._C._nn.gelu", "torch._VariableFunctions.relu"]
+    )
 
 
 def tables() -> dict[Path, dict[str, Any]]:

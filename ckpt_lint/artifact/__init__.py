@@ -1,4 +1,4 @@
-"""Understanding a checkpoint file: container, pickle opcodes, ArtifactFacts. Standard library only, nothing executed."""
+"""Understanding a checkpoint file: container, pickle opcodes, ArtifactFacts. Standard library only, nothing is run."""
 
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.reader import read_access, read_artifact

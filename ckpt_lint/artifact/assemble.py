@@ -125,7 +125,7 @@ def _globals(draft: Draft, found: Walk) -> tuple[GlobalFacts, ...]:
                 answer = "allowed" if _is_script_name(use.module, use.name) else answer
             path = use.path[:300]
             old = merged.get(path)
-            if old is None or old.trust != "unknown" and answer == "unknown":
+            if old is None or (old.trust != "unknown" and answer == "unknown"):
                 keys = tuple(found.globals.get(path, ()))
                 merged[path] = GlobalFacts(path, answer, run.member, use.offset, tuple(sorted(use.calls)), keys)
     order = {"unknown": 0, "data": 1, "allowed": 2}
@@ -144,7 +144,7 @@ def verdict(draft: Draft) -> Verdict:
     if draft.loads_elsewhere:
         return Verdict(REFERENCE, True, "torch 2.13 and newer hand *.safetensors to safetensors", source="measured")
     run = draft.object_run()
-    if draft.kind in ("torch-zip", "torch-legacy") and run is not None:
+    if draft.kind == "torch-legacy" or (draft.kind == "torch-zip" and run is not None):
         return _torch_verdict(draft, run)
     if draft.obstacle is not None:
         return Verdict(REFERENCE, False, draft.obstacle[0], draft.obstacle[1], source="measured")
@@ -153,8 +153,9 @@ def verdict(draft: Draft) -> Verdict:
     return Verdict(REFERENCE, None, "nothing is known of how torch reads this", source="measured")
 
 
-def _torch_verdict(draft: Draft, run: PickleRun) -> Verdict:
-    before = [item for item in draft.runs if item.role in ("header", "object")] if draft.kind == "torch-legacy" else [run]
+def _torch_verdict(draft: Draft, run: PickleRun | None) -> Verdict:
+    read = ("header", "object") if draft.kind == "torch-legacy" else ("object",)
+    before = [item for item in draft.runs if item.role in read]
     if draft.kind == "torch-zip" and draft.obstacle is not None:
         return Verdict(REFERENCE, False, draft.obstacle[0], draft.obstacle[1], source="measured")
     for item in before:

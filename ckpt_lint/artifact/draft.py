@@ -86,6 +86,8 @@ class Draft:
             machine.broken = str(error)
             machine.doubt(f"a limit was reached: {error}")
             self.problem("limit", f"it could not be read to the end: {error}", member=member, offset=machine.at)
+        for alarm in machine.alarms:
+            self.problem("damage", f"loading it takes down the machine: {alarm}", member=member)
         return run
 
 

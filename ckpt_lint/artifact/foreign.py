@@ -60,9 +60,7 @@ def recognise(head: bytes, size: int) -> Foreign | None:
         kind, title = _FLATBUFFER[head[4:8]]
         return Foreign(kind, title, "torch.load does not read it")
     if head[:64].strip(b"\x00") == b"" and head.strip(b"\x00") == b"":
-        return Foreign(
-            "zero-filled", "a file of zero bytes", "the disk was full or the copy failed: make it again"
-        )
+        return Foreign("zero-filled", "a file of zero bytes", "the disk was full or the copy failed: make it again")
     return None
 
 
@@ -74,7 +72,7 @@ def recognise_text(head: bytes) -> Foreign | None:
     ):
         return Foreign("html", "an HTML page, perhaps an error page of a server", "the download failed: fetch it again")
     if start.startswith((b"<?xml", b"<error")):
-        return Foreign("xml", "an XML document, perhaps a storage server's error", "the download failed: fetch it again")
+        return Foreign("xml", "an XML document, perhaps a server's error", "the download failed: fetch it again")
     if b"\x00" in head[:4096] or not _is_text(head):
         return None
     if re.match(rb"[\[{]\s*([\"\]}{\[0-9-]|$)", start):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ckpt_lint.artifact.access import RandomAccess
 from ckpt_lint.artifact.cursor import Cursor
@@ -115,7 +116,8 @@ def _walk_storages(draft: Draft, storages: LegacyStorages, keys: Value, offset: 
         draft.problem("damage", "its list of storages is no list")
         draft.obstruct("'storage keys' object is not iterable", "damage")
         return
-    known = {key: storage for key, storage in storages.found.items()} | dict(storages.views)
+    places: dict[str, int] = {}
+    known = {**storages.found, **storages.views}
     for number, key in enumerate(keys):
         storage = known.get(key) if hashable(key, 100) else None
         if storage is None:
@@ -131,7 +133,9 @@ def _walk_storages(draft: Draft, storages: LegacyStorages, keys: Value, offset: 
         if size != storage.size:
             _damage(draft, f"storage has wrong byte size: expected {storage.size} got {size}", offset)
             return
+        places[storage.key] = offset + 8
         offset += 8 + size
+    draft.storages = [replace(fact, offset=places.get(fact.key)) for fact in draft.storages]
     if offset < draft.access.size:
         draft.metadata.append(("bytes behind the storages", str(draft.access.size - offset)))
 
@@ -205,4 +209,3 @@ def _read_tar_pickles(draft: Draft) -> None:
             draft.root, draft.has_root = run.machine.result, True
         elif run.machine.broken:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
-

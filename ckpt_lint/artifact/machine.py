@@ -83,6 +83,7 @@ class Machine:
         self.refusal: Refusal | None = None
         self.unsure: str | None = None
         self.broken: str | None = None
+        self.alarms: list[str] = []
         self.uses: dict[tuple[str, str], GlobalUse] = {}
         self.named: dict[tuple[bytes, bytes, bool], Global] = {}
         self.payloads: list[tuple[str, bytes, int]] = []
@@ -101,6 +102,12 @@ class Machine:
         """Note that we cannot predict torch from here on."""
         if self.unsure is None and self.refusal is None:
             self.unsure = why
+
+    def alarm(self, why: str) -> None:
+        """Note something that no honest writer makes: a call that asks for gigabytes."""
+        self.doubt(why)
+        if len(self.alarms) < 8:
+            self.alarms.append(why)
 
     def pop_mark(self) -> list[Value]:
         """The values above the last MARK, which goes away."""

@@ -149,7 +149,7 @@ def _costly(key: Value) -> bool:
     if isinstance(key, int):
         return key.bit_length() > 60
     return isinstance(key, (tuple, frozenset)) and not all(
-        type(part) is str or type(part) is int and part.bit_length() < 61 for part in key
+        type(part) is str or (type(part) is int and part.bit_length() < 61) for part in key
     )
 
 

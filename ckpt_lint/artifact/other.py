@@ -10,7 +10,7 @@ from ckpt_lint.artifact.draft import Draft, no_persistent
 from ckpt_lint.artifact.facts import MemberFacts, StorageFacts, TensorFacts
 from ckpt_lint.artifact.legacy import cursor_at
 from ckpt_lint.artifact.rebuild import contiguous
-from ckpt_lint.artifact.values import Called, Value
+from ckpt_lint.artifact.values import Called, Global, Value
 
 _SAFETENSORS_DTYPES = {
     "F64": ("float64", 64), "F32": ("float32", 32), "F16": ("float16", 16), "BF16": ("bfloat16", 16),
@@ -113,7 +113,7 @@ def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> N
     length = int.from_bytes(head[8:12] if wide else head[8:10], "little")
     start = 12 if wide else 10
     text = access.read_at(start, min(length, 1 << 16))
-    if b"'descr'" not in text or b"|O" not in text and b"'O'" not in text:
+    if b"'descr'" not in text or (b"|O" not in text and b"'O'" not in text):
         if len(text) < length:
             draft.problem("damage", "the NumPy array is cut short", member=member)
         return
@@ -175,8 +175,8 @@ def _dcp_dtype(properties: Value) -> str:
         for state in properties.state:
             first = state[0] if isinstance(state, tuple) and state else None
             first = state.get("dtype") if isinstance(state, dict) else first
-            if hasattr(first, "name"):
-                return str(first.name)
+            if isinstance(first, Global):
+                return first.name
     return "unknown"
 
 
@@ -193,4 +193,3 @@ def _dcp_files(draft: Draft, metadata: Value) -> None:
             draft.problem("damage", f"the file {name[:80]!r} is missing", member=name[:200])
         elif offset + length > sizes[name]:
             draft.problem("damage", f"the file {name[:80]!r} is cut short", member=name, offset=sizes[name])
-

@@ -158,7 +158,8 @@ def _take_nested(draft: Draft, inner: Draft, name: str | None) -> None:
     """What a nested file holds counts for the whole: its pickles, and its limits."""
     for run in inner.runs:
         role = "script" if run.role == "script" else "nested"
-        draft.runs.append(PickleRun(role, name if run.member is None else f"{name}/{run.member}", run.base, run.machine))
+        member = name if run.member is None else f"{name}/{run.member}"
+        draft.runs.append(PickleRun(role, member, run.base, run.machine))
     for problem in inner.problems:
         if problem.kind in ("limit", "hidden", "disguise"):
             draft.problem(problem.kind, problem.message, member=name)
@@ -186,5 +187,3 @@ def _safe_globals(facts: ArtifactFacts, access: RandomAccess, limits: Limits) ->
     draft = _read(CachedAccess(access), facts.path, limits, frozenset(named), 0)
     second = assemble(draft, bytes_read=0, reads=0)
     return tuple(sorted(named)) if second.verdict.loads else ()
-
-

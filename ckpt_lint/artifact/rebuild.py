@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ckpt_lint.artifact.machine import Machine, Refuse
-from ckpt_lint.artifact.values import Called, Device, Global, Layout, Shape, Storage, Tensor, Value, type_name
+from ckpt_lint.artifact.values import Called, Device, Global, Shape, Storage, Tensor, Value, type_name
 
 _FLOATING = ("float", "bfloat", "complex")
 _INT64 = 1 << 63
@@ -53,7 +53,7 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def element_count(shape: tuple[int, ...]) -> int:
+def elementcheck_count(shape: tuple[int, ...]) -> int:
     """The number of elements. Raises Refuse where torch's 64 bits overflow."""
     if 0 in shape:
         return 0
@@ -80,8 +80,10 @@ def placed(
         strides = contiguous(shape)
     if offset < 0:
         raise Refuse(f"Tensor: invalid storage offset {offset}", "storage")
-    if element_count(shape):
+    if elementcheck_count(shape):
         needed = _bytes_needed(shape, strides, offset, item_size(m, dtype))
+        if needed > storage.size and storage.resizable:
+            storage.size = needed
         if needed > storage.size:
             raise Refuse("Trying to resize storage that is not resizable", "storage")
     return shape, _filled(shape, strides)
@@ -112,19 +114,19 @@ def _filled(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]
     return tuple(filled)
 
 
-def _need_storage(value: Value) -> Storage:
+def need_storage(value: Value) -> Storage:
     if not isinstance(value, Storage):
         raise Refuse(f"'{type_name(value)}' object has no attribute '_untyped_storage'")
     return value
 
 
-def _need_tensor(value: Value) -> Tensor:
+def need_tensor(value: Value) -> Tensor:
     if not isinstance(value, Tensor):
         raise Refuse(f"expected a Tensor, got {type_name(value)}")
     return value
 
 
-def _need_bool(value: Value, dtype: str) -> bool:
+def need_bool(value: Value, dtype: str) -> bool:
     if type(value) is not bool:
         raise Refuse("requires_grad must be a bool")
     if value and not can_require_grad(dtype):
@@ -132,7 +134,7 @@ def _need_bool(value: Value, dtype: str) -> bool:
     return value
 
 
-def _count(arguments: tuple[Value, ...], least: int, most: int, name: str) -> None:
+def check_count(arguments: tuple[Value, ...], least: int, most: int, name: str) -> None:
     if not least <= len(arguments) <= most:
         raise Refuse(f"{name}() takes {least} to {most} positional arguments but {len(arguments)} were given")
 
@@ -151,8 +153,8 @@ def _metadata(m: Machine, dtype: str, metadata: Value) -> None:
 
 def rebuild_tensor(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_tensor(storage, offset, size, stride)`."""
-    _count(a, 4, 4, "_rebuild_tensor")
-    storage = _need_storage(a[0])
+    check_count(a, 4, 4, "_rebuild_tensor")
+    storage = need_storage(a[0])
     shape, stride = placed(m, storage, storage.dtype, a[1], a[2], a[3])
     m.memory += 300 + 16 * len(shape)
     return Tensor(shape, storage.dtype, stride, a[1], storage, device=storage.location)
@@ -160,9 +162,9 @@ def rebuild_tensor(m: Machine, a: tuple[Value, ...]) -> Tensor:
 
 def rebuild_tensor_v2(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata])`."""
-    _count(a, 6, 7, "_rebuild_tensor_v2")
+    check_count(a, 6, 7, "_rebuild_tensor_v2")
     tensor = rebuild_tensor(m, a[:4])
-    tensor.requires_grad = _need_bool(a[4], tensor.dtype)
+    tensor.requires_grad = need_bool(a[4], tensor.dtype)
     if len(a) == 7:
         _metadata(m, tensor.dtype, a[6])
     return tensor
@@ -170,10 +172,10 @@ def rebuild_tensor_v2(m: Machine, a: tuple[Value, ...]) -> Tensor:
 
 def rebuild_tensor_v3(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype[, metadata])`."""
-    _count(a, 7, 8, "_rebuild_tensor_v3")
+    check_count(a, 7, 8, "_rebuild_tensor_v3")
     dtype = dtype_name(m, a[6])
-    storage = _need_storage(a[0])
-    grad = _need_bool(a[4], dtype)
+    storage = need_storage(a[0])
+    grad = need_bool(a[4], dtype)
     shape, stride = placed(m, storage, dtype, a[1], a[2], a[3])
     if len(a) == 8:
         _metadata(m, dtype, a[7])
@@ -185,7 +187,7 @@ def make_parameter(m: Machine, data: Value, requires_grad: Value) -> Tensor:
     """`torch.nn.Parameter(data, requires_grad)`."""
     if data is None:
         data = Tensor((0,), "float32", (1,))
-    tensor = _need_tensor(data)
+    tensor = need_tensor(data)
     if type(requires_grad) is not bool:
         raise Refuse(f"_make_subclass(): argument 'require_grad' must be bool, not {type_name(requires_grad)}")
     if requires_grad and not can_require_grad(tensor.dtype):
@@ -199,13 +201,13 @@ def make_parameter(m: Machine, data: Value, requires_grad: Value) -> Tensor:
 
 def rebuild_parameter(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_parameter(data, requires_grad, hooks)`."""
-    _count(a, 3, 3, "_rebuild_parameter")
+    check_count(a, 3, 3, "_rebuild_parameter")
     return make_parameter(m, a[0], a[1])
 
 
 def rebuild_parameter_with_state(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_parameter_with_state(data, requires_grad, hooks, state)`."""
-    _count(a, 4, 4, "_rebuild_parameter_with_state")
+    check_count(a, 4, 4, "_rebuild_parameter_with_state")
     parameter = make_parameter(m, a[0], a[1])
     _set_state(m, parameter, a[3])
     return parameter
@@ -233,14 +235,44 @@ def _set_state(m: Machine, tensor: Tensor, state: Value) -> None:
 
 
 _SPECIAL = frozenset(
-    "shape dtype device grad data requires_grad _backward_hooks layout is_leaf grad_fn _grad names T H mT mH real imag "
-    "ndim itemsize nbytes is_cuda is_meta is_sparse output_nr _version _base _cdata __class__ __dict__".split()
+    [
+        "shape",
+        "dtype",
+        "device",
+        "grad",
+        "data",
+        "requires_grad",
+        "_backward_hooks",
+        "layout",
+        "is_leaf",
+        "grad_fn",
+        "_grad",
+        "names",
+        "T",
+        "H",
+        "mT",
+        "mH",
+        "real",
+        "imag",
+        "ndim",
+        "itemsize",
+        "nbytes",
+        "is_cuda",
+        "is_meta",
+        "is_sparse",
+        "output_nr",
+        "_version",
+        "_base",
+        "_cdata",
+        "__class__",
+        "__dict__",
+    ]
 )
 
 
 def rebuild_from_type(m: Machine, a: tuple[Value, ...]) -> Value:
     """`_rebuild_from_type_v2(func, type, args, state)`: calls `func(*args)`, whatever func is."""
-    _count(a, 4, 4, "_rebuild_from_type_v2")
+    check_count(a, 4, 4, "_rebuild_from_type_v2")
     function, kind, arguments, state = a
     if isinstance(function, Global):
         m.use(function, "REDUCE")
@@ -264,105 +296,23 @@ def rebuild_from_type(m: Machine, a: tuple[Value, ...]) -> Value:
     return result
 
 
-def _is_layout(value: Value, *names: str) -> bool:
-    return isinstance(value, Layout) and value.text in names
-
-
-def rebuild_sparse(m: Machine, a: tuple[Value, ...]) -> Tensor:
-    """`_rebuild_sparse_tensor(layout, data)`, for COO and the four compressed layouts."""
-    _count(a, 2, 2, "_rebuild_sparse_tensor")
-    layout, data = a
-    if not isinstance(data, (tuple, list)):
-        raise Refuse(f"object of type '{type_name(data)}' has no len()")
-    if _is_layout(layout, "sparse_coo"):
-        if len(data) not in (3, 4):
-            raise Refuse("not enough values to unpack")
-        return _coo(m, data[0], data[1], data[2])
-    if not _is_layout(layout, "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc"):
-        raise Refuse(f"rebuilding sparse tensor for layout {getattr(layout, 'text', layout)!r}"[:120])
-    if len(data) != 4:
-        raise Refuse("not enough values to unpack (expected 4)")
-    tensors = tuple(_need_tensor(part) for part in data[:3])
-    shape = int_list(data[3], "size")
-    values = tensors[2]
-    return Tensor(shape, values.dtype, (), 0, values.storage, layout.text, values.device, parts=tensors)
-
-
-def _coo(m: Machine, indices: Value, values: Value, size: Value) -> Tensor:
-    where, what = _need_tensor(indices), _need_tensor(values)
-    shape = int_list(size, "size")
-    if len(where.shape) != 2 or len(shape) != where.shape[0] + len(what.shape) - 1:
-        raise Refuse("number of dimensions must be sparse_dim + dense_dim")
-    if where.dtype != "int64" or not what.shape or what.shape[0] != where.shape[1]:
-        raise Refuse("indices and values must have same nnz")
-    return Tensor(shape, what.dtype, (), 0, what.storage, "sparse_coo", what.device, parts=(where, what))
-
-
-def rebuild_quantized(m: Machine, a: tuple[Value, ...]) -> Tensor:
-    """`_rebuild_qtensor(storage, offset, size, stride, quantizer_params, requires_grad, hooks)`."""
-    _count(a, 7, 7, "_rebuild_qtensor")
-    storage, parameters = _need_storage(a[0]), a[4]
-    if not isinstance(parameters, (tuple, list)) or not parameters or not isinstance(parameters[0], Global):
-        raise Refuse("Can't deserialize quantized tensor")
-    scheme = parameters[0].path
-    if not storage.dtype.startswith(("qint", "quint")):
-        raise Refuse("Creation of quantized tensor requires quantized dtype")
-    if scheme == "torch.per_tensor_affine":
-        if len(parameters) != 3 or not _number(parameters[1]) or type(parameters[2]) is not int:
-            raise Refuse("_empty_affine_quantized() received an invalid combination of arguments")
-    elif scheme in ("torch.per_channel_affine", "torch.per_channel_affine_float_qparams"):
-        _channels(parameters, a[2])
-    else:
-        raise Refuse(f"Can't deserialize quantized tensor with qscheme {scheme}")
-    shape, stride = placed(m, storage, storage.dtype, a[1], a[2], a[3])
-    grad = _need_bool(a[5], storage.dtype)
-    return Tensor(shape, storage.dtype, stride, a[1], storage, "quantized", storage.location, requires_grad=grad)
-
-
-def _number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and type(value) is not bool
-
-
-def _channels(parameters: Value, size: Value) -> None:
-    if len(parameters) != 4 or type(parameters[3]) is not int:
-        raise Refuse("_rebuild_qtensor: a per-channel quantizer has scales, zero points and an axis")
-    shape = int_list(size, "size")
-    axis = parameters[3]
-    if not 0 <= axis < len(shape):
-        raise Refuse(f"_rebuild_qtensor: per_channel axis {axis} out of range for size {shape}")
-    for part in parameters[1:3]:
-        length = len(part) if isinstance(part, list) else element_count(_need_tensor(part).shape)
-        if length != shape[axis]:
-            raise Refuse("_rebuild_qtensor: per_channel scales/zero_points length must equal the size of the axis")
-
-
 def rebuild_meta(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad)`."""
-    _count(a, 4, 4, "_rebuild_meta_tensor_no_storage")
+    check_count(a, 4, 4, "_rebuild_meta_tensor_no_storage")
     dtype = dtype_name(m, a[0])
     shape, stride = int_list(a[1], "size"), int_list(a[2], "stride")
     if len(shape) != len(stride) or any(length < 0 for length in (*shape, *stride)):
         raise Refuse("empty_strided: sizes and strides do not fit")
-    grad = _need_bool(a[3], dtype)
+    grad = need_bool(a[3], dtype)
     return Tensor(shape, dtype, stride, device="meta", requires_grad=grad)
-
-
-def rebuild_nested(m: Machine, a: tuple[Value, ...]) -> Tensor:
-    """`_rebuild_nested_tensor(buffer, sizes, strides, offsets)`."""
-    _count(a, 4, 4, "_rebuild_nested_tensor")
-    parts = tuple(_need_tensor(part) for part in a)
-    buffer, sizes = parts[0], parts[1]
-    if len(sizes.shape) != 2 or any(part.dtype != "int64" for part in parts[1:]):
-        raise Refuse("_nested_view_from_buffer: sizes, strides and offsets must be int64")
-    return Tensor(sizes.shape, buffer.dtype, (), 0, buffer.storage, "nested", buffer.device, parts=parts)
 
 
 def rebuild_from_cpu(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_device_tensor_from_cpu_tensor(data, dtype, device, requires_grad)`."""
-    _count(a, 4, 4, "_rebuild_device_tensor_from_cpu_tensor")
-    data, dtype = _need_tensor(a[0]), dtype_name(m, a[1])
+    check_count(a, 4, 4, "_rebuild_device_tensor_from_cpu_tensor")
+    data, dtype = need_tensor(a[0]), dtype_name(m, a[1])
     device = a[2].text if isinstance(a[2], Device) else str(a[2])[:40]
-    grad = _need_bool(a[3], dtype)
+    grad = need_bool(a[3], dtype)
     return Tensor(data.shape, dtype, data.stride, data.offset, data.storage, device=device, requires_grad=grad)
 
 
@@ -373,8 +323,8 @@ def plain_tensor(m: Machine, path: str, a: tuple[Value, ...]) -> Value:
         m.doubt(f"it calls {path}")
         return Called(Global("torch", path.removeprefix("torch.")), a, "REDUCE", m.at)
     shape = Shape(a) if a else Shape((0,))
-    if element_count(shape) * item_size(m, dtype) > 1 << 30:
-        m.doubt(f"it makes a {path} of {element_count(shape)} elements")
+    if elementcheck_count(shape) * item_size(m, dtype) > 1 << 30:
+        m.alarm(f"it makes a {path} of {elementcheck_count(shape)} elements")
     return Tensor(tuple(shape), dtype, contiguous(shape))
 
 
@@ -389,10 +339,7 @@ REBUILDERS: dict[str, Rebuild] = {
     "torch._utils._rebuild_tensor_v3": rebuild_tensor_v3,
     "torch._utils._rebuild_parameter": rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": rebuild_parameter_with_state,
-    "torch._utils._rebuild_sparse_tensor": rebuild_sparse,
-    "torch._utils._rebuild_qtensor": rebuild_quantized,
     "torch._utils._rebuild_meta_tensor_no_storage": rebuild_meta,
-    "torch._utils._rebuild_nested_tensor": rebuild_nested,
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": rebuild_from_cpu,
     "torch._tensor._rebuild_from_type_v2": rebuild_from_type,
 }

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from encodings.aliases import aliases
 
 from ckpt_lint.artifact.limits import LimitReached
 from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import REBUILDERS, make_parameter, plain_tensor
+from ckpt_lint.artifact.rebuild_layouts import LAYOUTS
 from ckpt_lint.artifact.values import (
-    Called, Counted, Device, Global, Layout, LongText, Ordered, Shape, Tensor, Value, hashable, type_name,
+    Called,
+    Counted,
+    Device,
+    Global,
+    Layout,
+    LongText,
+    Ordered,
+    Shape,
+    Tensor,
+    Value,
+    hashable,
+    type_name,
 )  # fmt: skip
 
 _LAYOUTS = ("strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "_mkldnn", "jagged")
@@ -18,6 +31,33 @@ _DEVICES = (
 )  # fmt: skip
 _CODECS = {"latin1": "latin-1", "latin-1": "latin-1", "iso-8859-1": "latin-1", "utf-8": "utf-8", "utf8": "utf-8"}
 _CODECS |= {"ascii": "ascii", "us-ascii": "ascii"}
+_MORE_CODECS = frozenset(
+    [
+        "charmap",
+        "idna",
+        "mbcs",
+        "oem",
+        "palmos",
+        "punycode",
+        "raw_unicode_escape",
+        "undefined",
+        "unicode_escape",
+        "utf_8_sig",
+        "cp720",
+        "cp737",
+        "cp856",
+        "cp874",
+        "cp875",
+        "cp1006",
+        "koi8_r",
+        "koi8_t",
+        "koi8_u",
+        "mac_arabic",
+        "mac_croatian",
+        "mac_farsi",
+        "mac_romanian",
+    ]
+)
 _PARAMETER = "torch.nn.parameter.Parameter"
 
 
@@ -40,7 +80,7 @@ def call(m: Machine, function: Value, arguments: Value, how: str) -> Value:
         arguments = tuple(arguments)
     if kind in ("dtype", "qscheme") or kind.startswith("storage:"):
         raise Refuse(f"'{function.path}' object is not callable")
-    simulated = _CALLS.get(function.path) or REBUILDERS.get(function.path)
+    simulated = _CALLS.get(function.path) or REBUILDERS.get(function.path) or LAYOUTS.get(function.path)
     if simulated is not None:
         return simulated(m, arguments)
     if kind == "tensortype" or function.path == "torch.Tensor":
@@ -163,6 +203,8 @@ def _encode(m: Machine, arguments: tuple[Value, ...]) -> Value:
     if not isinstance(encoding, str):
         raise Refuse("encode() argument 'encoding' must be str")
     codec = _CODECS.get(encoding.lower().replace("_", "-"))
+    if codec is None and not _is_codec(encoding):
+        raise Refuse(f"unknown encoding: {encoding}"[:80])
     if codec is None or len(arguments) == 3:
         m.doubt(f"it encodes with {encoding!r}"[:80])
         return LongText("bytes", 0)
@@ -171,6 +213,12 @@ def _encode(m: Machine, arguments: tuple[Value, ...]) -> Value:
     data = text.encode(codec)
     m.memory += len(data)
     return data
+
+
+def _is_codec(encoding: str) -> bool:
+    """Whether Python has a codec of that name; the name is looked up in a table, never imported."""
+    name = "".join(letter if letter.isalnum() or letter == "." else "_" for letter in encoding.lower())
+    return name in aliases or name in aliases.values() or name in _MORE_CODECS
 
 
 def _bytearray(m: Machine, arguments: tuple[Value, ...]) -> Value:
@@ -201,7 +249,7 @@ def _sized_bytearray(m: Machine, size: int) -> Value:
     if size < 0:
         raise Refuse("negative count")
     if size > 1 << 30:
-        m.doubt(f"it makes a bytearray of {size >> 30} GB")
+        m.alarm(f"it makes a bytearray of {size >> 30} GB")
     return LongText("bytearray", size)
 
 
@@ -224,17 +272,20 @@ def _device(m: Machine, arguments: tuple[Value, ...]) -> Value:
     if type(text) is int and len(arguments) == 1:
         m.doubt("it names a device by number")
         return Device(f"device {text}")
-    if not isinstance(text, str) or index is not None and type(index) is not int:
+    if not isinstance(text, str) or (index is not None and type(index) is not int):
         raise Refuse("device() received an invalid combination of arguments")
     base, colon, number = text.partition(":")
     if base not in _DEVICES:
         raise Refuse(f"Expected one of {', '.join(_DEVICES)} device type at start of device string: {text}")
-    if colon and (not number.isdigit() or index is not None or len(number) > 1 and number[0] == "0"):
+    if colon and (not (number.isascii() and number.isdigit()) or (len(number) > 1 and number[0] == "0")):
         raise Refuse(f"Invalid device string: '{text}'")
-    value = int(number) if colon else index
-    if value is not None and not 0 <= value <= 127:
-        raise Refuse("Device index must be between 0 and 127")
-    return Device(base if value is None else f"{base}:{value}")
+    if colon and index is not None:
+        raise Refuse("type (string) must not include an index because index was passed explicitly")
+    value = int(number[:19]) if colon else index
+    if value is not None and not 0 <= value < 1 << 63:
+        raise Refuse("Device index must not be negative")
+    wrapped = None if value is None else (value + 128) % 256 - 128
+    return Device(base if wrapped in (None, -1) else f"{base}:{wrapped}")
 
 
 def _layout(m: Machine, arguments: tuple[Value, ...]) -> Value:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import item_size
-from ckpt_lint.artifact.values import Global, Storage, Value, hashable, type_name
+from ckpt_lint.artifact.values import Global, Storage, Tensor, Value, hashable, type_name
 from ckpt_lint.artifact.zipdir import Member
 
 _HUGE = 1 << 46
 
 
 def storage_dtype(m: Machine, value: Value) -> str:
-    """The dtype of a storage type. Raises Refuse for what has none."""
+    """The dtype of a storage type (a tensor has one as well). Raises Refuse for what has none."""
+    if isinstance(value, Tensor):
+        return value.dtype
     if isinstance(value, Global):
         kind = m.table.globals.get(value.path, "")
         if kind.startswith("storage:"):
@@ -115,7 +117,7 @@ class LegacyStorages:
             raise Refuse(f"UntypedStorage of {size} bytes cannot be made", "storage")
         if key not in self.found:
             text = where if isinstance(where, str) else f"<{type_name(where)}>"
-            self.found[key] = Storage(_key_text(key), dtype, size, text)
+            self.found[key] = Storage(_key_text(key), dtype, size, text, resizable=True)
             self.all.append(self.found[key])
         return self.found[key] if view is None else self._view(m, self.found[key], view, dtype)
 

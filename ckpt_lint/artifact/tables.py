@@ -83,3 +83,9 @@ def torch_data_classes() -> frozenset[str]:
 def torch_plain_functions() -> frozenset[str]:
     """Activations that whole modules name; harmless as names, unknown as calls."""
     return frozenset(_read("torch_classes.json")["functions"])
+
+
+@functools.lru_cache(maxsize=4)
+def known_data(part: str) -> frozenset[str]:
+    """Classes and constructors outside of torch's lists that hold data: `allowable`, `data` or `old_names`."""
+    return frozenset(_read("known_data.json")[part])

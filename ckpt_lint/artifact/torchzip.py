@@ -9,7 +9,16 @@ from ckpt_lint.artifact.limits import Deadline
 from ckpt_lint.artifact.machine import Persist
 from ckpt_lint.artifact.storages import ZipStorages
 from ckpt_lint.artifact.zipdir import (
-    Directory, Feed, Member, NoDirectory, Opened, Remark, local_names, open_member, read_directory, read_small,
+    Directory,
+    Feed,
+    Member,
+    NoDirectory,
+    Opened,
+    Remark,
+    local_names,
+    open_member,
+    read_directory,
+    read_small,
 )  # fmt: skip
 
 _PICKLED = (".pkl", ".pickle", ".joblib", ".dill")
@@ -202,6 +211,8 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
         if role == "object" and run.machine.broken and run.machine.finished is False:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
         run_stacked(draft, cursor, member.name)
+        if feed.crc_differs():
+            draft.problem("damage", "its CRC is wrong: the record was changed after it was written", member=member.name)
     except NoDirectory as error:
         draft.problem("damage", str(error), member=member.name)
         draft.obstruct(str(error), "damage")
@@ -210,7 +221,7 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
 def run_stacked(draft: Draft, cursor: Cursor, member: str | None) -> int:
     """Pickles behind the one that was read: torch never runs them, another reader may. Returns the last offset."""
     for _ in range(draft.limits.stacked_pickles):
-        if draft.runs[-1].machine.broken or cursor.position >= len(cursor.buffer) and not cursor.refill(1):
+        if draft.runs[-1].machine.broken or (cursor.position >= len(cursor.buffer) and not cursor.refill(1)):
             return cursor.offset
         if cursor.buffer[cursor.position] not in b"\x80(c]})KXUSVIi":
             return cursor.offset
@@ -218,7 +229,7 @@ def run_stacked(draft: Draft, cursor: Cursor, member: str | None) -> int:
         if run.machine.broken and not any(use.calls for use in run.machine.uses.values()):
             draft.runs.pop()
             return run.base
-    draft.problem("limit", f"more than {draft.limits.stacked_pickles} pickles stand one behind the other", member=member)
+    draft.problem("limit", f"more than {draft.limits.stacked_pickles} stacked pickles", member=member)
     return cursor.offset
 
 
@@ -243,7 +254,7 @@ def _read_pickles(draft: Draft, directory: Directory, root: str) -> None:
     for member in [*directory.members, *directory.hidden]:
         name = member.name.lower()
         again = member is not first and name.endswith("data.pkl")
-        if not name.endswith(_PICKLED) or member.name in done and not again:
+        if not name.endswith(_PICKLED) or (member.name in done and not again):
             continue
         role = "script" if draft.kind == "torchscript" else "hidden"
         _read_member(draft, member, ZipStorages(root, directory.members), role)

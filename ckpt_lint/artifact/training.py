@@ -11,12 +11,16 @@ from ckpt_lint.artifact.trust import is_module_class
 from ckpt_lint.artifact.values import Called, Global, Ordered, Storage, Tensor, Value
 
 _PROGRESS = re.compile(
-    r"(^|[_\-. ])(epochs?|steps?|iters?|iterations?|updates?|batches|it|n_iter|niter|epoch_num|kimg|round|rounds)($|[_\-. ])",
+    r"(^|[_\-. ])(epochs?|steps?|iters?|iterations?|updates?|batches|it|niter|kimg|rounds?)($|[_\-. ])",
     re.IGNORECASE,
 )
-_NOT_PROGRESS = re.compile(r"size|per|max|total|num_workers|warmup|every|interval|best|patience|eval|log|save", re.IGNORECASE)
+_NOT_PROGRESS = re.compile(
+    r"size|per|max|total|num_workers|warmup|every|interval|best|patience|eval|log|save", re.IGNORECASE
+)
 _RNG = re.compile(r"rng|random_?state|(^|_)generator($|_)", re.IGNORECASE)
-_EMA = re.compile(r"(^|[_\-.])(ema|averaged|swa|shadow)($|[_\-.])|(^|[_\-.])model_ema|ema_model|ema_state", re.IGNORECASE)
+_EMA = re.compile(
+    r"(^|[_\-.])(ema|averaged|swa|shadow)($|[_\-.])|(^|[_\-.])model_ema|ema_model|ema_state", re.IGNORECASE
+)
 _SCALER = re.compile(r"scaler|^amp$|amp_scaling|MixedPrecision", re.IGNORECASE)
 _VERSION = re.compile(r"version|^torch$|pytorch", re.IGNORECASE)
 _RNG_LENGTHS = (5056, 16, 816)
@@ -69,12 +73,13 @@ def find_training(root: Value) -> TrainingFacts:
 
 def _children(path: str, value: Value) -> list[tuple[str, str, Value]]:
     if isinstance(value, dict):
-        return [(f"{path}.{key}" if path else key, key, part) for key, part in value.items() if isinstance(key, str)][:4096]
+        named = [(key, part) for key, part in value.items() if isinstance(key, str)][:4096]
+        return [(f"{path}.{key}" if path else key, key, part) for key, part in named]
     if isinstance(value, (list, tuple)) and len(value) <= 64:
         return [(f"{path}[{index}]", path.rsplit(".", 1)[-1], part) for index, part in enumerate(value)]
     if isinstance(value, Called):
-        named = [state for state in value.state if isinstance(state, dict)]
-        return [child for state in named for child in _children(path, state)]
+        states = [state for state in value.state if isinstance(state, dict)]
+        return [child for state in states for child in _children(path, state)]
     return []
 
 

@@ -9,7 +9,19 @@ from ckpt_lint.artifact.facts import Node, TensorFacts
 from ckpt_lint.artifact.limits import Limits
 from ckpt_lint.artifact.tables import Accepted
 from ckpt_lint.artifact.values import (
-    Called, Counted, Device, Global, Layout, LongText, Ordered, Persistent, Shape, Storage, Tensor, Value, type_name,
+    Called,
+    Counted,
+    Device,
+    Global,
+    Layout,
+    LongText,
+    Ordered,
+    Persistent,
+    Shape,
+    Storage,
+    Tensor,
+    Value,
+    type_name,
 )  # fmt: skip
 
 _SHORT = 24

@@ -38,6 +38,7 @@ class Storage:
     type_name: str = ""
     member: str | None = None
     root: str | None = None
+    resizable: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -153,9 +154,10 @@ def hashable(value: Value, limit: int) -> bool | None:
 
 def type_name(value: Value) -> str:
     """What Python would print as the class of the real value."""
-    names = {Ordered: "collections.OrderedDict", Counted: "collections.Counter", Shape: "torch.Size"}
-    if type(value) in names:
-        return names[type(value)]
+    if isinstance(value, (Ordered, Counted)):
+        return "collections.OrderedDict" if isinstance(value, Ordered) else "collections.Counter"
+    if isinstance(value, Shape):
+        return "torch.Size"
     if isinstance(value, Called):
         return value.path
     if isinstance(value, Tensor):

@@ -125,10 +125,10 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
     position = 0
     for _ in range(count):
         if data[position : position + 4] != _CENTRAL or len(data) < position + 46:
-            directory.remarks.append(Remark("an entry of the zip directory is broken", offset=base + position, fatal=True))
+            directory.remarks.append(Remark("an entry of the zip directory is broken", None, base + position, True))
             return
-        (flags, method, _, _, crc, packed, size, name_len, extra_len, note_len, disk, _, _, header) = struct.unpack_from(
-            "<HHHHIIIHHHHHII", data, position + 8
+        (flags, method, _, _, crc, packed, size, name_len, extra_len, note_len, disk, _, _, header) = (
+            struct.unpack_from("<HHHHIIIHHHHHII", data, position + 8)
         )
         name_at = position + 46
         raw = data[name_at : name_at + name_len]
@@ -222,6 +222,12 @@ class Feed:
         self._inflate = zlib.decompressobj(-15) if member.method == 8 else None
         self._left = member.size
         self._pending = b""
+        self._crc = 0
+        self._stated = member.crc
+
+    def crc_differs(self) -> bool:
+        """Whether the CRC of a member that was read to its end is another than the directory's (0: none was made)."""
+        return self._stated != 0 and self._left == 0 and self._crc != self._stated
 
     def __call__(self, length: int) -> bytes:
         length = min(length, self._left)
@@ -229,6 +235,7 @@ class Feed:
             return b""
         data = self._raw(length) if self._inflate is None else self._inflated(length)
         self._left -= len(data)
+        self._crc = zlib.crc32(data, self._crc)
         return data
 
     def _raw(self, length: int) -> bytes:
@@ -246,7 +253,7 @@ class Feed:
             except zlib.error as error:
                 raise NoDirectory(f"its compressed data is damaged: {error}") from None
             self._pending = self._inflate.unconsumed_tail
-            if data or self._inflate.eof or not self._pending and self._position >= self._source.size:
+            if data or self._inflate.eof or (not self._pending and self._position >= self._source.size):
                 return data
 
 
