@@ -67,9 +67,11 @@ _TRANSPARENT = frozenset({"time", "timeit", "capture", "prun"})
 _WRITERS = frozenset({"writefile", "file"})
 _MANIFEST = re.compile(r"(?i)(?:[\w.-]*requirements[\w.-]*\.txt|environment[\w.-]*\.ya?ml|pyproject\.toml|setup\.cfg)")
 
-_CANDIDATE = re.compile(r"(?:\A|[\r\n])[ \t]*[%!?]|=[ \t]*[%!]|\?[ \t]*(?:#[^\r\n]*)?(?:[\r\n]|\Z)")
+# IPython takes these for `%pip install`; no Python begins so.
+_INSTALL = r"(?:pip|conda|mamba)[ \t]+(?:un)?install[ \t]+[^\s=.,(\[:]"
+_CANDIDATE = re.compile(rf"(?:\A|[\r\n])[ \t]*(?:[%!?]|{_INSTALL})|=[ \t]*[%!]|\?[ \t]*(?:#[^\r\n]*)?(?:[\r\n]|\Z)")
 _REST = r"(?:\\(?:\r\n?|\n)|[^\r\n])*"
-_MAGIC_LINE = re.compile(rf"[ \t]*(?P<magic>(?:[%!]|\?{{1,2}}[ \t]*[%\w]){_REST})")
+_MAGIC_LINE = re.compile(rf"[ \t]*(?P<magic>(?:[%!]|(?={_INSTALL})|\?{{1,2}}[ \t]*[%\w]){_REST})")
 _HELP_LINE = re.compile(r"[ \t]*(?P<magic>%{0,2}[\w.*\[\]]*\?{1,2})[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
 _MAGIC_VALUE = re.compile(rf"[ \t]*[\w*(\[][\w \t.,*()\[\]'\"]*=[ \t]*(?P<magic>(?:!|%[ \t]*[A-Za-z_]){_REST})")
 

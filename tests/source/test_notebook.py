@@ -64,6 +64,7 @@ def test_line_magics_become_statements_of_the_same_length():
     assert code_of("if x:\n", "    !ls -la\n", "else:\n", "    %cd ..\n") == "if x:\n    pass\nelse:\n    pass"
     assert code_of("!a\n", "?\n", "x?\n", "x.y??  # help\n", "?x.y\n", "%%\n"[1:]) == "_\n_\n_\npass   # help\npass\n_"
     assert code_of("x = !ls 'it\n", "y, z = %time f(')\n", "print(x)") == "x = _\ny, z = _\nprint(x)"
+    assert code_of("pip install -U torch\n", "if x:\n", "  conda install x\n") == "pass\nif x:\n  pass"
     assert code_of("!wget \\\n", "   'x\n", "y = 1") == "pass\n\ny = 1"
 
 
@@ -78,6 +79,7 @@ def test_line_magics_become_statements_of_the_same_length():
         "x = {\n  '''a''': \"b'(\",\n  'c':\n  1 % 2}\n",
         "f(a\n!=b)",
         "x = 'what?'\ny %= 2\n",
+        "x = [\n  y for pip in z if\n  pip\n]\npip = install\npip . install\n",
     ],
 )
 def test_code_that_looks_like_magic_is_left_alone(text):
