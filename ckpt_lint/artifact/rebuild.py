@@ -209,11 +209,11 @@ def rebuild_parameter_with_state(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_parameter_with_state(data, requires_grad, hooks, state)`."""
     check_count(a, 4, 4, "_rebuild_parameter_with_state")
     parameter = make_parameter(m, a[0], a[1])
-    _set_state(m, parameter, a[3])
+    set_state(m, parameter, a[3])
     return parameter
 
 
-def _set_state(m: Machine, tensor: Tensor, state: Value) -> None:
+def set_state(m: Machine, tensor: Tensor, state: Value) -> None:
     """`_set_obj_state`: attributes by setattr."""
     parts: tuple[Value, ...] = (state, None)
     if isinstance(state, tuple):
@@ -270,32 +270,6 @@ _SPECIAL = frozenset(
 )
 
 
-def rebuild_from_type(m: Machine, a: tuple[Value, ...]) -> Value:
-    """`_rebuild_from_type_v2(func, type, args, state)`: calls `func(*args)`, whatever func is."""
-    check_count(a, 4, 4, "_rebuild_from_type_v2")
-    function, kind, arguments, state = a
-    if isinstance(function, Global):
-        m.use(function, "REDUCE")
-    if isinstance(kind, Global):
-        m.use(kind, "NEWOBJ")
-    path = function.path if isinstance(function, Global) else ""
-    if path not in REBUILDERS or not isinstance(arguments, tuple):
-        m.doubt(f"it rebuilds a tensor by {path or type_name(function)}")
-        return Called(function, arguments, "REDUCE", m.at)
-    result = REBUILDERS[path](m, arguments)
-    if not isinstance(result, Tensor):
-        return result
-    name = kind.path if isinstance(kind, Global) else ""
-    if name == "torch.nn.parameter.Parameter":
-        result.parameter = True
-    elif name != "torch.Tensor":
-        result.subclass = name or type_name(kind)
-        if not name or name not in m.accept:
-            raise Refuse(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {result.subclass}")
-    _set_state(m, result, state)
-    return result
-
-
 def rebuild_meta(m: Machine, a: tuple[Value, ...]) -> Tensor:
     """`_rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad)`."""
     check_count(a, 4, 4, "_rebuild_meta_tensor_no_storage")
@@ -341,5 +315,4 @@ REBUILDERS: dict[str, Rebuild] = {
     "torch._utils._rebuild_parameter_with_state": rebuild_parameter_with_state,
     "torch._utils._rebuild_meta_tensor_no_storage": rebuild_meta,
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": rebuild_from_cpu,
-    "torch._tensor._rebuild_from_type_v2": rebuild_from_type,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import (
+    REBUILDERS,
     Rebuild,
     check_count,
     int_list,
@@ -11,8 +12,9 @@ from ckpt_lint.artifact.rebuild import (
     need_storage,
     need_tensor,
     placed,
+    set_state,
 )
-from ckpt_lint.artifact.values import Global, Layout, Tensor, Value, type_name
+from ckpt_lint.artifact.values import Called, Global, Layout, Tensor, Value, type_name
 
 
 def _is_layout(value: Value, *names: str) -> bool:
@@ -82,7 +84,7 @@ def _channels(parameters: Value, size: Value) -> None:
     if not 0 <= axis < len(shape):
         raise Refuse(f"_rebuild_qtensor: per_channel axis {axis} out of range for size {shape}")
     for part in parameters[1:3]:
-        length = len(part) if isinstance(part, list) else elementcheck_count(need_tensor(part).shape)
+        length = len(part) if isinstance(part, list) else element_count(need_tensor(part).shape)
         if length != shape[axis]:
             raise Refuse("_rebuild_qtensor: per_channel scales/zero_points length must equal the size of the axis")
 
@@ -97,7 +99,35 @@ def rebuild_nested(m: Machine, a: tuple[Value, ...]) -> Tensor:
     return Tensor(sizes.shape, buffer.dtype, (), 0, buffer.storage, "nested", buffer.device, parts=parts)
 
 
-LAYOUTS: dict[str, Rebuild] = {
+def rebuild_from_type(m: Machine, a: tuple[Value, ...]) -> Value:
+    """`_rebuild_from_type_v2(func, type, args, state)`: calls `func(*args)`, whatever func is."""
+    check_count(a, 4, 4, "_rebuild_from_type_v2")
+    function, kind, arguments, state = a
+    if isinstance(function, Global):
+        m.use(function, "REDUCE")
+    if isinstance(kind, Global):
+        m.use(kind, "NEWOBJ")
+    path = function.path if isinstance(function, Global) else ""
+    if path not in ALL or not isinstance(arguments, tuple):
+        m.doubt(f"it rebuilds a tensor by {path or type_name(function)}")
+        return Called(function, arguments, "REDUCE", m.at)
+    result = ALL[path](m, arguments)
+    if not isinstance(result, Tensor):
+        return result
+    name = kind.path if isinstance(kind, Global) else ""
+    if name == "torch.nn.parameter.Parameter":
+        result.parameter = True
+    elif name != "torch.Tensor":
+        result.subclass = name or type_name(kind)
+        if not name or name not in m.accept:
+            raise Refuse(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {result.subclass}")
+    set_state(m, result, state)
+    return result
+
+
+ALL: dict[str, Rebuild] = {
+    **REBUILDERS,
+    "torch._tensor._rebuild_from_type_v2": rebuild_from_type,
     "torch._utils._rebuild_sparse_tensor": rebuild_sparse,
     "torch._utils._rebuild_qtensor": rebuild_quantized,
     "torch._utils._rebuild_nested_tensor": rebuild_nested,

@@ -7,8 +7,8 @@ from encodings.aliases import aliases
 
 from ckpt_lint.artifact.limits import LimitReached
 from ckpt_lint.artifact.machine import Machine, Refuse
-from ckpt_lint.artifact.rebuild import REBUILDERS, make_parameter, plain_tensor
-from ckpt_lint.artifact.rebuild_layouts import LAYOUTS
+from ckpt_lint.artifact.rebuild import make_parameter, plain_tensor
+from ckpt_lint.artifact.rebuild_layouts import ALL
 from ckpt_lint.artifact.values import (
     Called,
     Counted,
@@ -80,7 +80,7 @@ def call(m: Machine, function: Value, arguments: Value, how: str) -> Value:
         arguments = tuple(arguments)
     if kind in ("dtype", "qscheme") or kind.startswith("storage:"):
         raise Refuse(f"'{function.path}' object is not callable")
-    simulated = _CALLS.get(function.path) or REBUILDERS.get(function.path) or LAYOUTS.get(function.path)
+    simulated = _CALLS.get(function.path) or ALL.get(function.path)
     if simulated is not None:
         return simulated(m, arguments)
     if kind == "tensortype" or function.path == "torch.Tensor":
