@@ -62,6 +62,8 @@ STATEMENTS = {
     "continuation before": "if y: \\\n    x = CALL\n",
     "continued operator": "x = y + \\\n    CALL \\\n    + y\n",
     "f-string": "x = f'{CALL!r:>{10}} {{no}}'\n",
+    "f-string in double quotes": 'x = f"{CALL}"\n',
+    "f-string over lines": "x = f'''\n{CALL}\n'''\n",
     "print to file": "print(CALL, file=(y))\n",
     "docstring": '"""Doc."""\nfrom __future__ import annotations\n\nx = CALL\n',
     "comments around": "# before\nx = CALL  # behind\n# after\n",
@@ -97,7 +99,7 @@ SPELLINGS = {
 def shapes(call: str, prelude: str = "import torch\n") -> Iterator[Shape]:
     """Every shape of `call`, a call expression on one line without comments."""
     for name, statement in STATEMENTS.items():
-        quoted = call.replace('"', "'") if name != "f-string" else call.replace("'", '"')
+        quoted = call.replace('"', "'") if "'" not in statement[:7] else call.replace("'", '"')
         text = statement.replace("CALL", quoted)
         head, tail = ("", text) if not name.startswith("docstring") else text.split("\n\n")
         yield _shape(name, (head + "\n\n" if head else "") + prelude + tail)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ckpt_lint.edits.values import insert, replace
 from ckpt_lint.model import Edit, Span
-from ckpt_lint.source.scan import Token, tokens
+from ckpt_lint.source.scan import Token, enclosing_quote, tokens
 
 _STRING_KEY = re.compile(r"[A-Za-z]{0,2}(['\"])")
 
@@ -52,13 +52,21 @@ class _Items:
 def add_keyword(text: str, call: Span, keyword: str) -> tuple[Edit, ...]:
     """Add `keyword`, such as `weights_only=True`, as the last argument of the call at `call`.
 
-    A bare generator argument gets the parentheses that it then needs. ValueError where no call stands at `call`.
+    A bare generator argument gets the parentheses that it then needs; in an f-string, strings in `keyword` get the
+    other quotes. ValueError where no call stands at `call`.
     """
+    keyword = _requoted(keyword, enclosing_quote(text, call.start))
     items = _items(text, call, ")")
     if items.is_comprehension:
         start, end = items.code[0].start, items.last.end
         return (*insert(start, "("), *insert(end, ")"), *insert(end, f", {keyword}"))
     return _append(text, items, keyword)
+
+
+def _requoted(code: str, around: str | None) -> str:
+    quote = around[0] if around else None
+    other = "'" if quote == '"' else '"'
+    return code if quote is None or other in code else code.replace(quote, other)
 
 
 def add_dict_entry(text: str, literal: Span, key: str, value: str) -> tuple[Edit, ...]:

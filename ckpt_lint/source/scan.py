@@ -63,3 +63,22 @@ def logical_line_end(text: str, start: int) -> int:
         if token.kind == "newline" and token.depth == 0:
             return token.end
     return len(text)
+
+
+_FORMATTED = re.compile(r"(?:[fFtT][rR]?|[rR][fFtT])(\"{3}|'{3}|[\"'])")
+
+
+def enclosing_quote(text: str, offset: int) -> str | None:
+    """The quotes of the f-string that the character at `offset` is in; None where it is in none.
+
+    Before Python 3.12 the code in an f-string must have neither its quote nor a backslash in it.
+    """
+    line = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+    near = (match for match in _FORMATTED.finditer(text, 0, offset) if len(match[1]) == 3 or match.start() >= line)
+    if next(near, None) is None:
+        return None  # by far the most usual, and ten times as fast as reading all tokens
+    for token in tokens(text):
+        if token.end > offset:
+            match = _FORMATTED.match(token.text) if token.start < offset and token.kind == "string" else None
+            return match[1] if match else None
+    return None

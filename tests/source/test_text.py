@@ -48,7 +48,7 @@ def test_places_agree_with_the_parser(shape):
     source = read(shape.data)
     for node in ast.walk(ast.parse(source.text)):
         # Before 3.12 the parser does not know where the parts of an f-string stand.
-        if isinstance(node, ast.Call) and shape.name != "f-string":
+        if isinstance(node, ast.Call) and not shape.name.startswith("f-string"):
             start = source.lines.offset_utf8(node.lineno, node.col_offset)
             end = source.lines.offset_utf8(node.end_lineno, node.end_col_offset)
             assert ast.dump(ast.parse(f"({source.text[start:end]}\n)", mode="eval").body) == ast.dump(node)
