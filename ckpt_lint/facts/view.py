@@ -11,6 +11,7 @@ from ckpt_lint.facts.loads import Load, Loads
 from ckpt_lint.facts.matching import Match, Matching
 from ckpt_lint.facts.reads import Flow, follow
 from ckpt_lint.facts.restores import Restore, Restores
+from ckpt_lint.facts.resume import Resumes
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.values import Values
@@ -64,6 +65,7 @@ class Facts:
         self.restores = Restores(world, self.values, self.loads)
         self.checkpoints = Checkpoints(world, self.values, self.saves)
         self.matching = Matching(world, self.values, self.saves, self.checkpoints, self.restores)
+        self.resumes = Resumes(world, self.values, self.restores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
