@@ -143,6 +143,9 @@ def verdict(draft: Draft) -> Verdict:
     """What torch 2.13 answers to a load with weights_only=True and map_location="cpu"."""
     if draft.loads_elsewhere:
         return Verdict(REFERENCE, True, "torch 2.13 and newer hand *.safetensors to safetensors", source="measured")
+    if draft.path.endswith(".safetensors"):
+        text = "Error while deserializing header: torch 2.13 and newer hand *.safetensors to safetensors"
+        return Verdict(REFERENCE, False, text, "format", source="measured")
     run = draft.object_run()
     if draft.kind == "torch-legacy" or (draft.kind == "torch-zip" and run is not None):
         return _torch_verdict(draft, run)

@@ -9,7 +9,7 @@ from ckpt_lint.artifact.access import RandomAccess
 from ckpt_lint.artifact.cursor import Cursor
 from ckpt_lint.artifact.facts import MemberFacts, Problem, StorageFacts, TensorFacts
 from ckpt_lint.artifact.limits import Deadline, LimitReached, Limits
-from ckpt_lint.artifact.machine import Machine, Persist, Refuse
+from ckpt_lint.artifact.machine import Machine, Nested, Persist, Refuse
 from ckpt_lint.artifact.op_objects import handlers_for
 from ckpt_lint.artifact.tables import Accepted, accepted
 from ckpt_lint.artifact.values import Storage, Value
@@ -27,7 +27,11 @@ class PickleRun:
 
 @dataclass(slots=True)
 class Draft:
-    """One file in the making. `obstacle` is torch's first refusal for reasons outside of the pickles."""
+    """One file in the making.
+
+    `obstacle` is torch's first refusal for reasons outside of the pickles. `raw`: places in the pickle are places in
+    the file.
+    """
 
     path: str
     access: RandomAccess
@@ -53,6 +57,10 @@ class Draft:
     byte_order: str | None = None
     crc_written: bool | None = None
     accept: frozenset[str] = frozenset()
+    nested: Nested | None = None
+    raw: bool = False
+    payloads: int = 0
+    inline: int = 0
 
     def problem(
         self, kind: str, message: str, *, member: str | None = None, offset: int | None = None, key: str | None = None
@@ -76,6 +84,7 @@ class Draft:
     ) -> PickleRun:
         """Read one pickle from the cursor; a limit that it hits becomes a problem of the file."""
         machine = Machine(cursor, self.limits, self.table, persist, accept=self.accept)
+        machine.nested = self.nested
         run = PickleRun(role, member, cursor.offset, machine)
         self.runs.append(run)
         if self.deadline is None:

@@ -41,6 +41,7 @@ def read_stream(draft: Draft) -> bool:
     Either way `obstacle` or the runs say what torch's loader answers. Raises LimitReached, OSError.
     """
     head = draft.access.read_at(0, 16)
+    draft.raw = True
     cursor = cursor_at(draft)
     run = draft.run_pickle(cursor, no_persistent, "header", size=_pickle_size(draft))
     machine = run.machine
@@ -77,7 +78,7 @@ def _read_plain(draft: Draft, cursor: Cursor, run: PickleRun) -> None:
     draft.kind, draft.title = "pickle", "a plain pickle"
     if run.machine.finished:
         draft.root, draft.has_root = run.machine.result, True
-        end = run_stacked(draft, cursor, None)
+        end = run_stacked(draft, cursor, None, run)
         if end < draft.access.size:
             left = draft.access.size - end
             draft.metadata.append(("bytes behind the pickle", str(left)))

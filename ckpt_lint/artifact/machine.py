@@ -60,6 +60,8 @@ class Broken(Exception):
 
 # Resolves a persistent id. Raises Refuse where torch would raise.
 Persist = Callable[["Machine", Value], Value]
+# Reads bytes (or a place in the file) that another unpickler would be given; the value that it would return.
+Nested = Callable[[Value], Value]
 Handler = Callable[["Machine"], None]
 
 
@@ -86,7 +88,7 @@ class Machine:
         self.alarms: list[str] = []
         self.uses: dict[tuple[str, str], GlobalUse] = {}
         self.named: dict[tuple[bytes, bytes, bool], Global] = {}
-        self.payloads: list[tuple[str, bytes, int]] = []
+        self.nested: Nested | None = None
         self.operands_seen: set[str] = set()
         self.memory = 0
         self.costly_keys = 0

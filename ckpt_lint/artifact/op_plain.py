@@ -147,9 +147,10 @@ def bytes_8(m: Machine) -> None:
 
 
 def _bytes(m: Machine, length: int) -> None:
+    start = m.cursor.offset
     data = m.cursor.payload(length)
     m.memory += 60 + (0 if data is None else len(data))
-    m.stack.append(LongText("bytes", length) if data is None else data)
+    m.stack.append(LongText("bytes", length, start) if data is None else data)
 
 
 def bytearray_8(m: Machine) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
 from pathlib import Path
 
-from ckpt_lint.artifact.access import BytesAccess, CachedAccess, CountingAccess, FileAccess, RandomAccess
+from ckpt_lint.artifact.access import BytesAccess, CachedAccess, CountingAccess, FileAccess, RandomAccess, Window
 from ckpt_lint.artifact.assemble import assemble
-from ckpt_lint.artifact.draft import Draft, PickleRun
+from ckpt_lint.artifact.draft import Draft, PickleRun, storage_facts
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
 from ckpt_lint.artifact.legacy import is_tar, read_stream, read_tar
-from ckpt_lint.artifact.limits import DEFAULT, LimitReached, Limits
+from ckpt_lint.artifact.limits import DEFAULT, Deadline, LimitReached, Limits
 from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
 from ckpt_lint.artifact.torchzip import read_zip
 from ckpt_lint.artifact.trust import allowable
+from ckpt_lint.artifact.values import LongText, Storage, Value
 from ckpt_lint.artifact.zipdir import LOCAL, NoDirectory, open_member, read_directory, stored_window
 
 _HEAD = 4096
+_PAYLOADS = 20_000
 _NESTED = (".pt", ".pth", ".ckpt", ".bin", ".npy", ".pt2")
-_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".distcp", ".pt2", ".npz", ".npy")
 
 
 def read_artifact(path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> ArtifactFacts:
@@ -51,13 +53,20 @@ def _read_folder(path: str, limits: Limits) -> ArtifactFacts:
     return replace(facts, size=sum(member.size for member in draft.members))
 
 
-def _read(access: RandomAccess, path: str, limits: Limits, accept: frozenset[str], depth: int) -> Draft:
-    draft = Draft(path, access, limits, accept=accept, depth=depth)
+def _read(
+    access: RandomAccess,
+    path: str,
+    limits: Limits,
+    accept: frozenset[str],
+    depth: int,
+    deadline: Deadline | None = None,
+) -> Draft:
+    draft = Draft(path, access, limits, accept=accept, depth=depth, deadline=deadline)
+    draft.nested = functools.partial(_payload, draft)
     try:
         _dispatch(draft)
     except LimitReached as error:
         draft.problem("limit", f"it could not be read to the end: {error}")
-    _read_payloads(draft)
     return draft
 
 
@@ -151,7 +160,9 @@ def _read_nested(draft: Draft) -> None:
             window = stored_window(draft.access, member, open_member(draft.access, member))
         except NoDirectory:
             continue
-        _take_nested(draft, _read(window, name, draft.limits, draft.accept, draft.depth + 1), member.name)
+        _take_nested(
+            draft, _read(window, name, draft.limits, draft.accept, draft.depth + 1, draft.deadline), member.name
+        )
 
 
 def _take_nested(draft: Draft, inner: Draft, name: str | None) -> None:
@@ -165,17 +176,24 @@ def _take_nested(draft: Draft, inner: Draft, name: str | None) -> None:
             draft.problem(problem.kind, problem.message, member=name)
 
 
-def _read_payloads(draft: Draft) -> None:
-    """Bytes that the pickle hands to another unpickler (`torch.storage._load_from_bytes`)."""
-    budget = 256
-    for run in list(draft.runs):
-        for _, data, _ in run.machine.payloads:
-            budget -= 1
-            if draft.depth + 1 >= draft.limits.nesting or budget < 0:
-                draft.problem("limit", "pickles are nested in it too deeply to be read to the end")
-                return
-            inner = _read(BytesAccess(data), "", draft.limits, draft.accept, draft.depth + 1)
-            _take_nested(draft, inner, run.member)
+def _payload(draft: Draft, data: Value) -> Value:
+    """Bytes that the pickle hands to another unpickler (`torch.storage._load_from_bytes`): read as a file of its own."""
+    draft.payloads += 1
+    access: RandomAccess | None = None
+    if isinstance(data, (bytes, bytearray)):
+        access = BytesAccess(bytes(data))
+    elif isinstance(data, LongText) and data.offset is not None and draft.raw:
+        access = Window(draft.access, data.offset, data.length)
+    if access is None or draft.depth + 1 >= draft.limits.nesting or draft.payloads > _PAYLOADS:
+        draft.problem("limit", "it could not be read to the end: a pickle is nested in it that is too long or too deep")
+        return None
+    inner = _read(access, "", draft.limits, draft.accept, draft.depth + 1, draft.deadline)
+    _take_nested(draft, inner, None)
+    if isinstance(inner.root, Storage):
+        draft.inline += 1
+        inner.root.key = f"inline {draft.inline}"
+        draft.storages.append(storage_facts(inner.root))
+    return inner.root
 
 
 def _safe_globals(facts: ArtifactFacts, access: RandomAccess, limits: Limits) -> tuple[str, ...]:

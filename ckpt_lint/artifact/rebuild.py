@@ -53,7 +53,7 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def elementcheck_count(shape: tuple[int, ...]) -> int:
+def element_count(shape: tuple[int, ...]) -> int:
     """The number of elements. Raises Refuse where torch's 64 bits overflow."""
     if 0 in shape:
         return 0
@@ -80,7 +80,7 @@ def placed(
         strides = contiguous(shape)
     if offset < 0:
         raise Refuse(f"Tensor: invalid storage offset {offset}", "storage")
-    if elementcheck_count(shape):
+    if element_count(shape):
         needed = _bytes_needed(shape, strides, offset, item_size(m, dtype))
         if needed > storage.size and storage.resizable:
             storage.size = needed
@@ -297,8 +297,8 @@ def plain_tensor(m: Machine, path: str, a: tuple[Value, ...]) -> Value:
         m.doubt(f"it calls {path}")
         return Called(Global("torch", path.removeprefix("torch.")), a, "REDUCE", m.at)
     shape = Shape(a) if a else Shape((0,))
-    if elementcheck_count(shape) * item_size(m, dtype) > 1 << 30:
-        m.alarm(f"it makes a {path} of {elementcheck_count(shape)} elements")
+    if element_count(shape) * item_size(m, dtype) > 1 << 30:
+        m.alarm(f"it makes a {path} of {element_count(shape)} elements")
     return Tensor(tuple(shape), dtype, contiguous(shape))
 
 

@@ -7,6 +7,7 @@ from ckpt_lint.artifact.rebuild import (
     REBUILDERS,
     Rebuild,
     check_count,
+    element_count,
     int_list,
     need_bool,
     need_storage,

@@ -18,6 +18,7 @@ from ckpt_lint.artifact.values import (
     LongText,
     Ordered,
     Shape,
+    Storage,
     Tensor,
     Value,
     hashable,
@@ -94,8 +95,9 @@ def _other_call(m: Machine, function: Global, arguments: Value, how: str) -> Val
     result = Called(function, arguments, how, m.at)
     if not isinstance(arguments, tuple):
         return result
-    if function.path == "torch.storage._load_from_bytes" and len(arguments) == 1 and isinstance(arguments[0], bytes):
-        m.payloads.append((function.path, arguments[0], m.at))
+    if function.path == "torch.storage._load_from_bytes" and len(arguments) == 1 and m.nested is not None:
+        inner = m.nested(arguments[0])
+        return inner if isinstance(inner, Storage) else result
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ckpt_lint.artifact.cursor import Cursor
-from ckpt_lint.artifact.draft import Draft, no_persistent, storage_facts
+from ckpt_lint.artifact.draft import Draft, PickleRun, no_persistent, storage_facts
 from ckpt_lint.artifact.facts import MemberFacts
 from ckpt_lint.artifact.limits import Deadline
 from ckpt_lint.artifact.machine import Persist
@@ -210,7 +210,7 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
         run = draft.run_pickle(cursor, persist, role, member.name)
         if role == "object" and run.machine.broken and run.machine.finished is False:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
-        run_stacked(draft, cursor, member.name)
+        run_stacked(draft, cursor, member.name, run)
         if feed.crc_differs():
             draft.problem("damage", "its CRC is wrong: the record was changed after it was written", member=member.name)
     except NoDirectory as error:
@@ -218,16 +218,16 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
         draft.obstruct(str(error), "damage")
 
 
-def run_stacked(draft: Draft, cursor: Cursor, member: str | None) -> int:
+def run_stacked(draft: Draft, cursor: Cursor, member: str | None, run: PickleRun) -> int:
     """Pickles behind the one that was read: torch never runs them, another reader may. Returns the last offset."""
     for _ in range(draft.limits.stacked_pickles):
-        if draft.runs[-1].machine.broken or (cursor.position >= len(cursor.buffer) and not cursor.refill(1)):
+        if run.machine.broken or (cursor.position >= len(cursor.buffer) and not cursor.refill(1)):
             return cursor.offset
         if cursor.buffer[cursor.position] not in b"\x80(c]})KXUSVIi":
             return cursor.offset
         run = draft.run_pickle(cursor, no_persistent, "extra", member)
         if run.machine.broken and not any(use.calls for use in run.machine.uses.values()):
-            draft.runs.pop()
+            draft.runs.remove(run)
             return run.base
     draft.problem("limit", f"more than {draft.limits.stacked_pickles} stacked pickles", member=member)
     return cursor.offset

@@ -114,10 +114,11 @@ class Layout:
 
 @dataclass(slots=True, eq=False)
 class LongText:
-    """A str or bytes literal that was too long to keep: only its kind and length (bytes in the file) are known."""
+    """A str or bytes literal that was too long to keep: only its kind, length and place are known."""
 
     kind: str
     length: int
+    offset: int | None = None
 
 
 @dataclass(slots=True, eq=False)
