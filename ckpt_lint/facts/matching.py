@@ -123,6 +123,10 @@ class Matching:
             return []
         return [s for m in self._modules([max(keys, key=len)], load) for s in self.saves.of(m)]
 
+    def saves_writing(self, key: str, load: Load) -> list[Save]:
+        """Every save of the project that may write a key, those of the load's own file first."""
+        return [*self.saves.of(load.module), *(s for m in self._modules([key], load) for s in self.saves.of(m))]
+
     def _by_keys(self, load: Load, saves: Sequence[Save]) -> tuple[Save, ...]:
         """Saves that write at least two of the keys that are read; a list or tuple by its length."""
         keys = set(keys_read(self.restores, load))

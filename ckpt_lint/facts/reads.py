@@ -37,6 +37,20 @@ class Read:
     safe: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A method called on (or a submodule reached through) a loaded value or a part of it; "" is the value called.
+
+    `name` is the last name of the variable that held it, `keys` whether it is a part of what was loaded.
+    """
+
+    method: str
+    node: t.Expr
+    module: ModuleFacts
+    name: str
+    part: bool
+
+
 class Flow:
     """Follows the value of one load (or of any expression) forwards through one function."""
 
@@ -44,6 +58,8 @@ class Flow:
         self.restores = restores
         self.module = module
         self.reads: list[Read] = []
+        self.called: list[Called] = []
+        self.returned = False
         self.uses: set[Use] = set()
         self.seen: set[tuple[t.Node, bool]] = set()
 
@@ -65,6 +81,12 @@ class Flow:
             self.follow(parent, top=top, steps=steps - 1, key=key)
         elif isinstance(parent, (t.Generator, t.For)) and role == "iter":
             self.uses.add(Use.LOOKED_AT if top else Use.ESCAPES)
+        elif isinstance(parent, t.Call) and role == "func":
+            self.called.append(Called("", parent, self.module, last_name(expr), not top))
+            self.uses.add(Use.ESCAPES)
+        elif isinstance(parent, t.Return):
+            self.returned = True
+            self.uses.add(Use.ESCAPES)
         elif isinstance(parent, (t.If, t.While, t.Assert, t.Compare, t.UnaryOp, t.Delete, t.ExprStmt, t.JoinedStr)):
             self.uses.add(Use.LOOKED_AT)
         elif isinstance(parent, t.BinOp):
@@ -94,8 +116,11 @@ class Flow:
     def _attribute(self, attribute: t.Attribute, top: bool, steps: int, key: str) -> None:
         call = attribute.parent
         if not isinstance(call, t.Call) or attribute.role != "func":
+            if isinstance(call, t.Attribute) and isinstance(call.parent, t.Call) and call.role == "func":
+                self._called(f"{attribute.attr}.{call.attr}", attribute, top)
             self.uses.add(Use.ESCAPES)
             return
+        self._called(attribute.attr, attribute, top)
         if attribute.attr in ("get", "pop") and call.args:
             name = self.module.string(call.args[0].value)
             if top and name is not None:
@@ -107,10 +132,13 @@ class Flow:
             self.uses.add(Use.LOOKED_AT)
         elif attribute.attr in ("numpy", "tolist", "item"):
             self.uses.add(Use.NUMPY)
-        elif attribute.attr in ("to", "cpu", "float", "copy", "detach", "state_dict", "half"):
+        elif attribute.attr in _KEEPS:
             self.follow(call, top=top, steps=steps - 1, key=key)
         else:
             self.uses.add(Use.ESCAPES)
+
+    def _called(self, method: str, attribute: t.Attribute, top: bool) -> None:
+        self.called.append(Called(method, attribute, self.module, last_name(attribute.value), not top))
 
     def _items(self, call: t.Call, top: bool, steps: int) -> None:
         """`{k: v for k, v in sd.items()}` is the dict again; a loop that refills another dict is taken for that."""
@@ -171,6 +199,10 @@ class Flow:
         return not bindings or any(b.node is target for b in bindings)
 
 
+_KEEPS = frozenset({
+    "to", "cpu", "float", "copy", "detach", "state_dict", "half", "cuda", "eval", "train", "double", "bfloat16",
+    "requires_grad_",
+})  # fmt: skip
 _LOOKERS = frozenset({"print", "len", "info", "debug", "warning", "isinstance", "type", "log", "hasattr", "write"})
 _LOOKING = ("builtins.print", "builtins.len", "builtins.isinstance", "builtins.type")
 

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An entry whose value the default load refuses: `what` it is, in words."""
+    """An entry whose value the default load refuses: `what` it is, in words.
+
+    `classes` are the last names of the classes that an allow-list would have to name, where they are known.
+    """
 
     entry: Entry
     what: str
+    classes: tuple[str, ...] = ()
 
 
 def refused_values(view: View, save: Save) -> Sequence[Refused]:

@@ -306,7 +306,13 @@ class Values:
         used = self.used_as(module, expr)
         if used is not None:
             return used
-        return bool(apis.MODULE_NAMES.match(conventional(expr))) and OBJECT not in kinds and not self.opposed(module, expr)
+        return self._named_as_module(module, expr) and OBJECT not in kinds and not self.opposed(module, expr)
+
+    def _named_as_module(self, module: ModuleFacts, expr: t.Name | t.Attribute) -> bool:
+        """A conventional name: a plain one, `self.model`, or `x.module`; `args.model` is a string as often as not."""
+        if isinstance(expr, t.Attribute) and expr.attr != "module" and not module.names.is_self(expr.value):
+            return False
+        return bool(apis.MODULE_NAMES.match(conventional(expr)))
 
     def used_as(self, module: ModuleFacts, expr: t.Expr) -> bool | None:
         """True where a variable is used as a module somewhere, False where it is used as a dict, None else."""
@@ -329,7 +335,7 @@ class Values:
         """Whether something speaks against a conventional name: made by, or annotated with, something foreign."""
         for origin in self.origins(module, expr):
             node = origin.node
-            if isinstance(node, t.Parameter) and node.annotation is not None:
+            if isinstance(node, t.Parameter) and (node.annotation is not None or _has_plain_default(node)):
                 return True
             if isinstance(node, t.Call) and any(apis.FOREIGN.match(n) for n in origin.module.names.of(node.func)):
                 return True
@@ -338,6 +344,11 @@ class Values:
             if isinstance(node, t.Constant):
                 return True
         return False
+
+
+def _has_plain_default(param: t.Parameter) -> bool:
+    """`encoder="resnet18"`: the parameter holds a name."""
+    return isinstance(param.default, t.Constant) and param.default.value is not None
 
 
 MODULE_METHODS = frozenset({

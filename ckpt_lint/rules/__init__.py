@@ -7,8 +7,25 @@ from typing import Protocol
 
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import RuleInfo
-from ckpt_lint.rules.loading import load_without_map_location, load_without_weights_only
-from ckpt_lint.rules.restoring import load_state_dict_result_as_module
+from ckpt_lint.rules.loading import (
+    hard_coded_cuda_location,
+    invalid_map_location,
+    load_from_network,
+    load_refused_by_weights_only,
+    load_without_map_location,
+    load_without_mmap,
+    load_without_weights_only,
+    pickle_load,
+    unsafe_load,
+    unverified_download,
+    weights_only_fallback,
+    whole_module_load,
+)
+from ckpt_lint.rules.restoring import (
+    load_state_dict_from_path,
+    load_state_dict_result_as_module,
+    state_dict_changed_while_iterated,
+)
 from ckpt_lint.rules.saving import whole_module_save
 
 
@@ -26,6 +43,18 @@ MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
     load_without_map_location,  # type: ignore[assignment]
     load_without_weights_only,  # type: ignore[assignment]
+    unsafe_load,  # type: ignore[assignment]
+    load_from_network,  # type: ignore[assignment]
+    pickle_load,  # type: ignore[assignment]
+    hard_coded_cuda_location,  # type: ignore[assignment]
+    whole_module_load,  # type: ignore[assignment]
+    unverified_download,  # type: ignore[assignment]
+    load_without_mmap,  # type: ignore[assignment]
+    invalid_map_location,  # type: ignore[assignment]
+    load_refused_by_weights_only,  # type: ignore[assignment]
+    weights_only_fallback,  # type: ignore[assignment]
     load_state_dict_result_as_module,  # type: ignore[assignment]
+    load_state_dict_from_path,  # type: ignore[assignment]
+    state_dict_changed_while_iterated,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

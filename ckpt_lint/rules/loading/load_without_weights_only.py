@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ckpt_lint import apis
 from ckpt_lint.edits import add_keyword
 from ckpt_lint.facts.allowlists import inside_safe_globals
+from ckpt_lint.facts.fallbacks import is_fallback
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.refused import refused_values
 from ckpt_lint.facts.roles import role_of
@@ -71,6 +72,8 @@ def check(view: View) -> Iterator[Report]:
         if load.api not in (apis.TORCH_LOAD, apis.HUB_LOAD) or load.has("weights_only") or load.has("pickle_module"):
             continue
         if load.wrapper is not None and (load.inner is None or "weights_only" not in load.inner.forwards):
+            continue
+        if is_fallback(view, load):
             continue
         if load.api == apis.TORCH_LOAD and (view.bounds.default_is_safe or view.bounds.default_is_unknown):
             continue

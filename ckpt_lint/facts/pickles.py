@@ -1,0 +1,126 @@
+"""Reads of checkpoints through pickle and its kin. RULES.md, CKP305."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_lint import apis
+from ckpt_lint.facts.loads import read_arguments
+from ckpt_lint.facts.paths import PathFacts, path_facts
+from ckpt_lint.facts.values import Values
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
+
+SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".metadata"})
+_SAYS_WEIGHTS = re.compile(r"model|weight|checkpoint|ckpt|state", re.IGNORECASE)
+_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PickleLoad:
+    """A call that unpickles a checkpoint: through `api`, and by what it is known to be one."""
+
+    call: t.Call
+    api: str
+    evidence: str
+
+
+def pickle_loads(values: Values, module: ModuleFacts) -> Iterator[PickleLoad]:
+    """The calls of a module that read a checkpoint with pickle, joblib, dill, cloudpickle or np.load."""
+    for call in module.calls:
+        api = _api(module, call)
+        if api is None:
+            continue
+        source = _source(module, call)
+        evidence = _by_path(values, module, source) or _by_result(module, call, _STEPS)
+        if evidence is not None:
+            yield PickleLoad(call, api, evidence)
+
+
+def _api(module: ModuleFacts, call: t.Call) -> str | None:
+    for name in module.names.of(call.func):
+        if name in apis.PICKLE_LOADS:
+            return name
+        if name == "numpy.load":
+            given, _, _ = read_arguments(module, call.args, ("file", "mmap_mode", "allow_pickle"))
+            allowed = given.get("allow_pickle")
+            if isinstance(allowed, t.Constant) and allowed.value is True:
+                return name
+    if isinstance(call.func, t.Attribute) and call.func.attr == "load" and isinstance(call.func.value, t.Call):
+        if any(name.endswith("pickle.Unpickler") for name in module.names.of(call.func.value.func)):
+            return "pickle.Unpickler.load"
+    return None
+
+
+def _source(module: ModuleFacts, call: t.Call) -> t.Expr | None:
+    """What is read: the path of the stream, where the stream was opened under a name or in place."""
+    holder = call.func.value if last_name(call.func) == "load" and isinstance(call.func, t.Attribute) else None
+    args = holder.args if isinstance(holder, t.Call) and last_name(holder.func) == "Unpickler" else call.args
+    return args[0].value if args and not args[0].star else None
+
+
+def _by_path(values: Values, module: ModuleFacts, source: t.Expr | None) -> str | None:
+    facts = path_facts(values, module, source)
+    for candidate in (facts, *_opened(values, module, source)):
+        if candidate.suffix in SUFFIXES or candidate.last in SUFFIXES:
+            return f"`{candidate.last or '*' + candidate.suffix}` is a checkpoint"
+        if candidate.suffix == ".bin" and _SAYS_WEIGHTS.search(candidate.words):
+            return "the path says that it holds weights"
+        if candidate.suffix == ".safetensors":
+            return "the bytes come from a safetensors file"
+    return None
+
+
+def _opened(values: Values, module: ModuleFacts, source: t.Expr | None) -> Iterator[PathFacts]:
+    """The paths of the files in which a stream, or the bytes read from one, were opened."""
+    if source is None:
+        return
+    for node in t.walk(source):
+        if isinstance(node, t.Call) and last_name(node.func) == "open" and node.args:
+            yield path_facts(values, module, node.args[0].value)
+        elif isinstance(node, (t.Name, t.Attribute)):
+            for binding in module.names.bindings(node):
+                if isinstance(binding.value, t.Call) and binding.how in ("with", "assign"):
+                    opened = binding.value
+                    if last_name(opened.func) == "open":
+                        inner = opened.args[0].value if opened.args else None
+                        if isinstance(opened.func, t.Attribute) and not module.names.of(opened.func):
+                            inner = opened.func.value
+                        yield path_facts(values, module, inner)
+
+
+def _by_result(module: ModuleFacts, expr: t.Expr, steps: int) -> str | None:
+    """Whether a result flows directly into `load_state_dict`, or becomes the tensors of a state dict."""
+    if steps <= 0:
+        return None
+    parent = expr.parent
+    if isinstance(parent, t.Argument) and isinstance(parent.parent, t.Call):
+        if last_name(parent.parent.func) == "load_state_dict" and isinstance(parent.parent.func, t.Attribute):
+            return "it goes into `load_state_dict`"
+        return None
+    if isinstance(parent, t.Subscript) and expr.role == "value" and not bound_target(parent):
+        return _by_result(module, parent, steps - 1)
+    if isinstance(parent, t.Attribute) and parent.attr == "items":
+        return _rebuilt(module, parent, steps)
+    if isinstance(parent, t.Assign) and expr.role == "value" and len(parent.targets) == 1:
+        for place in module.uses(parent.targets[0]):
+            if place.start > expr.start and not bound_target(place) and _still(module, place, parent.targets[0]):
+                found = _by_result(module, place, steps - 1)
+                if found is not None:
+                    return found
+    return None
+
+
+def _rebuilt(module: ModuleFacts, items: t.Attribute, steps: int) -> str | None:
+    """`{k: torch.from_numpy(v) for k, v in data.items()}` that goes into `load_state_dict`."""
+    generator = items.parent.parent
+    if isinstance(generator, t.Generator) and isinstance(generator.parent, t.Comprehension):
+        found = _by_result(module, generator.parent, steps - 1)
+        return found and "its arrays become the tensors of a state dict"
+    return None
+
+
+def _still(module: ModuleFacts, place: t.Expr, target: t.Expr) -> bool:
+    return any(b.node is target for b in module.names.bindings(place))

@@ -1,0 +1,65 @@
+"""CKP306."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckpt_lint.edits import replace
+from ckpt_lint.facts.locations import needs_cuda, read_location
+from ckpt_lint.facts.view import Report, View
+from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
+
+RULE = RuleInfo(
+    code="CKP306",
+    name="hard-coded-cuda-location",
+    severity=Severity.WARNING,
+    on=True,
+    fix=Applicability.UNSAFE,
+    fix_shape="text-replaced",
+    groups=("portability",),
+    page=Page(
+        summary="`map_location` is a constant CUDA device.",
+        why=(
+            "The load raises on a host without CUDA, whatever device the file was saved on, and puts everything on "
+            'one GPU elsewhere. Load to `"cpu"` and move the model; `load_state_dict` copies to where it is.'
+        ),
+        bad="""\
+import torch
+
+def restore(model, path):
+    model.load_state_dict(torch.load(path, map_location="cuda:0", weights_only=True))
+""",
+        good="""\
+import torch
+
+def restore(model, path):
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+""",
+        silent=(
+            "f-strings with a rank, and variables",
+            "a test of `torch.cuda.is_available()` stands around",
+            "the file asserts that CUDA is there",
+        ),
+        fix_safety="Unsafe: a tensor that is used directly is on the CPU then.",
+        sources=("https://docs.pytorch.org/docs/stable/generated/torch.load.html",),
+    ),
+)
+
+
+def check(view: View) -> Iterator[Report]:
+    """Loads to a CUDA device that may not be there."""
+    seen: set[int] = set()
+    for load in view.loads:
+        value = load.value("map_location")
+        if value is None or value.start in seen or not any(arg.value is value for arg in load.call.args):
+            continue
+        location = read_location(load.module, value, load.api)
+        if location is None or not location.cuda or needs_cuda(load.module, load.call):
+            continue
+        seen.add(value.start)
+        message = (
+            f"`map_location` is {location.text}: the load raises on a host without CUDA; load to `\"cpu\"` and move "
+            "the model"
+        )
+        fix = Fix(Applicability.UNSAFE, 'Load to `"cpu"`', replace(value.span, '"cpu"'))
+        yield Report(value, message, fix, call=load.call, argument="device")

@@ -1,0 +1,87 @@
+"""CKP304."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckpt_lint import apis
+
+from ckpt_lint.facts.downloads import download_behind
+from ckpt_lint.facts.loads import Load
+from ckpt_lint.facts.view import Other, Report, View
+from ckpt_lint.model import Page, RuleInfo, Severity
+from ckpt_lint.rules.loading.load_without_weights_only import boundary
+from ckpt_lint.rules.loading.unsafe_load import trusted
+
+
+RULE = RuleInfo(
+    code="CKP304",
+    name="load-from-network",
+    severity=Severity.ERROR,
+    on=True,
+    groups=("security", "torch26"),
+    in_tests=True,
+    page=Page(
+        summary="A downloaded file is unpickled.",
+        why=(
+            "What comes over the network is whatever the other end, or somebody on the way, put there. Unpickling it "
+            "runs the code it holds. With `weights_only=True`, or after a digest has been compared, it does not."
+        ),
+        bad="""\
+import torch
+from huggingface_hub import hf_hub_download
+
+def fetch(model, repo):
+    path = hf_hub_download(repo, "model.bin")
+    model.load_state_dict(torch.load(path, map_location="cpu"))
+""",
+        good="""\
+import torch
+from huggingface_hub import hf_hub_download
+
+def fetch(model, repo):
+    path = hf_hub_download(repo, "model.bin")
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+""",
+        silent=(
+            "the hub loader (CKP302 and CKP308 speak of it)",
+            "`weights_only=True`, or a computed `weights_only`",
+            "the project declares torch >= 2.6 and the load leaves `weights_only` to the default",
+            "a digest is compared before the load",
+            "the path is one of `trusted-paths`",
+        ),
+        sources=("https://docs.pytorch.org/docs/stable/notes/serialization.html",),
+    ),
+)
+
+
+def check(view: View) -> Iterator[Report]:
+    """Loads, without `weights_only=True`, of what a download left behind."""
+    for load in view.loads:
+        if load.wrapper is not None or load.api not in (apis.TORCH_LOAD, apis.ULTRALYTICS_LOAD):
+            continue
+        if not _unpickles(view, load) or trusted(view, load):
+            continue
+        found = download_behind(view, load)
+        if found is None:
+            continue
+        message = (
+            f"this file was downloaded by {found.what} and is unpickled here, and a pickle runs code: pass "
+            f"`weights_only=True`, or compare a digest first{boundary(view)}"
+        )
+        others = (Other(found.module, found.node, "the download"),) if found.node is not None else ()
+        yield Report(load.call, message, others=others, call=load.call, argument="pickle")
+
+
+def _unpickles(view: View, load: Load) -> bool:
+    value = load.value("weights_only")
+    if value is None:
+        if load.open or "weights_only" in load.forwards:
+            return False
+        return load.api == apis.ULTRALYTICS_LOAD or not (view.bounds.default_is_safe or view.bounds.default_is_unknown)
+    constant = load.module.constant(value)
+    return constant is not None and constant.value in (False, None) and (
+        constant.value is False or not view.bounds.default_is_safe
+    )
+
+

@@ -1,0 +1,77 @@
+"""CKP309."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckpt_lint import apis
+from ckpt_lint.edits import add_keyword
+from ckpt_lint.facts.loads import Load
+from ckpt_lint.facts.paths import path_facts
+from ckpt_lint.facts.reads import Use
+from ckpt_lint.facts.saves import is_buffer
+from ckpt_lint.facts.view import Report, View
+from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
+
+RULE = RuleInfo(
+    code="CKP309",
+    name="load-without-mmap",
+    severity=Severity.WARNING,
+    on=False,
+    fix=Applicability.UNSAFE,
+    fix_shape="keyword-added",
+    page=Page(
+        summary="A checkpoint is read whole only to be copied into a model, or for one key.",
+        why=(
+            "`torch.load` reads every tensor into memory before `load_state_dict` copies it: twice the size of the "
+            "model at the peak. With `mmap=True` pages are read when they are copied, and an entry that nobody reads "
+            "never is."
+        ),
+        bad="""\
+import torch
+
+def restore(model):
+    model.load_state_dict(torch.load("model.pt", map_location="cpu", weights_only=True))
+""",
+        good="""\
+import torch
+
+def restore(model):
+    model.load_state_dict(torch.load("model.pt", map_location="cpu", weights_only=True, mmap=True))
+""",
+        silent=(
+            "a stream or buffer (mmap takes a path only)",
+            "`mmap` given, or possible in a `**kwargs`",
+            "the loaded values are used beyond a restore of one entry",
+            "the project declares a torch below 2.1, which has no `mmap`",
+        ),
+        fix_safety="Unsafe: files of the legacy format raise, and a file that is overwritten in place changes the model.",
+        sources=("https://docs.pytorch.org/docs/stable/generated/torch.load.html",),
+    ),
+)
+
+
+def check(view: View) -> Iterator[Report]:
+    """Loads whose result is only copied."""
+    if view.bounds.declared and view.bounds.admits_below("2.1"):
+        return
+    for load in view.loads:
+        if load.api != apis.TORCH_LOAD or load.wrapper is not None or load.open or "mmap" in load.given:
+            continue
+        if load.handed_over or not _is_path(view, load):
+            continue
+        flow = view.flow(load)
+        keys = {read.key for read in flow.reads}
+        if Use.RESTORED not in flow.uses or not flow.uses <= {Use.RESTORED, Use.LOOKED_AT} or len(keys) > 1:
+            continue
+        what = f"only `{next(iter(keys))}` of it is used" if keys else "it is only copied into a model"
+        edits = add_keyword(view.text, load.call.span, "mmap=True")
+        fix = Fix(Applicability.UNSAFE, "Add `mmap=True`", edits)
+        yield Report(load.call, f"the whole file is read into memory, and {what}: `mmap=True` reads what is used", fix,
+                     call=load.call)  # fmt: skip
+
+
+def _is_path(view: View, load: Load) -> bool:
+    if load.path is None or is_buffer(view.facts.values, load.module, load.path):
+        return False
+    return bool(path_facts(view.facts.values, load.module, load.path).text)
