@@ -1,9 +1,9 @@
 """Programs in which the hazard of a rule really happens under torch, and is gone after the fix. One file a rule.
 
-Nothing imports these modules: `ckpt_lint.verify.prove` hands their paths, with `stage.py`, to an interpreter that has
-torch. A proof therefore imports the standard library and torch (numpy and safetensors where the hazard is about
-them), never ckpt_lint; the types of the seam are imported for type checkers only. Its constants are literals, which
-the side without torch reads from the source:
+Nothing imports these modules: `ckpt_lint.verify.prove` hands their paths to an interpreter that has torch, where
+`worker.py` runs them on the `stage.py` beside it. A proof therefore imports the standard library and torch (numpy and
+safetensors where the hazard is about them), never ckpt_lint; the types of the seam are imported for type checkers
+only. Its constants are literals, which the side without torch reads from the source:
 
 - `CODE`: the rule.
 - `BAD`: a program in which our rule fires. `GOOD`: the right program, only where the rule has no fix; elsewhere the

@@ -29,7 +29,7 @@ def train(epochs, resume=None):
         if "scaler" in checkpoint:
             scaler.load_state_dict(checkpoint["scaler"])
         start = checkpoint["epoch"] + 1
-    losses = []
+    scales = []
     for epoch in range(start, epochs):
         with torch.autocast("cpu", dtype=torch.float16):
             loss = torch.nn.functional.mse_loss(model(inputs).float(), targets)
@@ -37,17 +37,18 @@ def train(epochs, resume=None):
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        losses.append(loss.item())
+        scales.append(scaler.get_scale())
         torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, "last.pt")
-    return losses
+    return scales
 """
 
 
 def observe(program: str, stage: Stage) -> Seen:
-    """Stop and resume; the losses stand still wherever a step is skipped."""
-    seen = stage.judge_resume(program, epochs=24, stop=16)
-    after = seen.series["resumed"][16:]
-    skipped = sum(after[i] == after[i + 1] for i in range(len(after) - 1))
+    """Stop and resume; the scale is halved wherever a step is skipped."""
+    seen = stage.judge_resume(program, what="loss scale", epochs=24, stop=16)
+    after = seen.series["resumed"][15:]
+    # The scale starts at 65536 again and is halved at once, which shows as one rise; then it falls.
+    skipped = sum(after[i] != after[i + 1] for i in range(1, len(after) - 1)) + (after[1] > after[0])
     return stage.seen(
         f"{seen.saw}; {skipped} steps skipped after the resume",
         hazard=seen.hazard and skipped > 0,

@@ -1,40 +1,24 @@
-"""The stage on which proofs run: one file that needs only the standard library and torch (Python 3.9, torch 2.0).
-
-    python -I stage.py            reads {"proofs": [{"path", "code", "before", "after"}]} from stdin, writes JSON lines
-    python -I stage.py --child F  runs the program F as __main__ (a rank, or a program that will be killed)
-
-The lines: {"versions": {...}}, then per proof {"start": code} and {"code", "status", "before", "after", "seconds"}.
-All proofs share one process; each program has a fresh scratch directory, seed, environment and module table.
-"""
+"""The stage on which proofs run: what `observe` may use. Needs only the standard library and torch (Python 3.9)."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import io
-import json
 import os
 import pickle
-import platform
-import random
 import re
-import runpy
 import shutil
-import site
 import subprocess
 import sys
-import tempfile
 import time
 import types
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 CHILD_SECONDS = 60.0
-FLOOR = "2.0"
+WORKER = Path(__file__).with_name("worker.py")
 
 
 @dataclass(frozen=True)
@@ -239,7 +223,7 @@ class Stage:
         start = time.monotonic()
         running = [
             subprocess.Popen(
-                [sys.executable, "-I", __file__, "--child", str(script)],
+                [sys.executable, "-I", "-B", str(WORKER), "--child", str(script)],
                 env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -278,7 +262,7 @@ def one_line(error: BaseException | None, width: int = 160) -> str:
     text = " ".join(plain.split())
     found = re.search(r"WeightsUnpickler error: (.*)|(Trying to load unsupported GLOBAL .* is blocked)", text)
     text = next(part for part in found.groups() if part) if found else text
-    text = re.split(r" (?:was not an allowed global|Check the documentation|[Pp]lease use)\b", text)[0]
+    text = re.split(r" (?:was not an allowed global|Check the documentation|[Pp]lease use)\b", text)[0].rstrip(" ,;")
     named = f"{type(error).__name__}: {text}".rstrip(": ")
     return named if len(named) <= width else named[: width - 3] + "..."
 
@@ -288,143 +272,3 @@ def largest_difference(one: Sequence[float], other: Sequence[float]) -> float:
     if len(one) != len(other):
         return float("inf")
     return max((abs(a - b) for a, b in zip(one, other)), default=0.0)
-
-
-def missing_need(needs: Mapping[str, str], versions: Mapping[str, str]) -> str | None:
-    """Why a proof does not apply here, or None: `needs` maps torch, a module or `system` to a floor or a name."""
-    for what, wanted in {"torch": FLOOR, **needs}.items():
-        if what == "system":
-            if not sys.platform.startswith(wanted):
-                return f"needs {wanted}, this is {sys.platform}"
-        elif what == "torch":
-            if _numbers(versions["torch"]) < _numbers(wanted):
-                return f"needs torch {wanted} or newer, found {versions['torch']}"
-        elif importlib.util.find_spec(what) is None:
-            return f"needs {what}, which is not installed"
-    return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in found.group().split(".")) if found else ()
-
-
-def _load(path: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("proof_" + Path(path).stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@contextlib.contextmanager
-def _fresh() -> Iterator[Stage]:
-    """A scratch directory as the working directory, seeds set, and everything a program may change put back."""
-    import torch
-
-    old_directory, old_environment = os.getcwd(), dict(os.environ)
-    old_modules, old_path = set(sys.modules), list(sys.path)
-    scratch = Path(tempfile.mkdtemp(prefix="ckpt-lint-proof-"))
-    os.chdir(scratch)
-    random.seed(0)
-    torch.manual_seed(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield Stage(scratch)
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-        os.chdir(old_directory)
-        os.environ.clear()
-        os.environ.update(old_environment)
-        sys.path[:] = old_path
-        for name in sorted(set(sys.modules) - old_modules):
-            if getattr(sys.modules[name], "__file__", None) and str(scratch) in str(sys.modules[name].__file__):
-                del sys.modules[name]
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _observe(module: types.ModuleType, program: str) -> dict[str, object]:
-    with _fresh() as stage:
-        seen = module.observe(program, stage)
-    return asdict(seen)
-
-
-def _prove(job: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, object]:
-    """Both programs of a proof, observed. An error of the proof itself ends the process: the parent starts another."""
-    start = time.monotonic()
-    answer: dict[str, object] = {"code": job["code"], "status": "ran"}
-    module = _load(job["path"])
-    reason = missing_need(getattr(module, "NEEDS", {}), versions)
-    if reason:
-        answer.update(status="not-applicable", reason=reason)
-    else:
-        answer["before"] = _observe(module, job["before"])
-        answer["after"] = _observe(module, job["after"])
-    answer["seconds"] = round(time.monotonic() - start, 3)
-    return answer
-
-
-def _versions() -> dict[str, str]:
-    import torch
-
-    found = {"python": platform.python_version(), "torch": str(torch.__version__), "system": platform.system()}
-    for name in ("numpy", "safetensors"):
-        with contextlib.suppress(ImportError):
-            found[name] = str(importlib.import_module(name).__version__)
-    return found
-
-
-def _quiet_output() -> io.TextIOWrapper:
-    """The real standard output, for us alone: what programs and libraries print goes to standard error."""
-    ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return ours
-
-
-def _allow_user_site() -> None:
-    """An isolated interpreter leaves out the user's site-packages, where torch may well be."""
-    folder = site.getusersitepackages()
-    if os.path.isdir(folder) and folder not in sys.path:
-        sys.path.append(folder)
-
-
-def _be_a_child(script: str) -> None:
-    import torch
-
-    torch.set_num_threads(1)
-    runpy.run_path(script, run_name="__main__")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Entry point: 0 when every job was answered, 4 when there is no torch."""
-    _allow_user_site()
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    for name in ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD"):
-        os.environ.pop(name, None)
-    if arguments[:1] == ["--child"]:
-        _be_a_child(arguments[1])
-        return 0
-    out = _quiet_output()
-
-    def answer(line: Mapping[str, object]) -> None:
-        print(json.dumps(line), file=out, flush=True)
-
-    try:
-        import torch
-    except ImportError as error:
-        answer({"unavailable": str(error)})
-        return 4
-    torch.set_num_threads(1)
-    versions = _versions()
-    answer({"versions": versions})
-    for job in json.load(sys.stdin)["proofs"]:
-        answer({"start": job["code"]})
-        answer(_prove(job, versions))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

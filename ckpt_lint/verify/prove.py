@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 
 FOLDER = Path(__file__).resolve().parent.parent / "proofs"
-STAGE = FOLDER / "stage.py"
+WORKER = FOLDER / "worker.py"
+NO_PROOFS = ("__init__.py", "stage.py", "worker.py")
 SECONDS_A_PROOF = 120.0
 
 Fixer = Callable[[str, str], str]
@@ -101,7 +102,7 @@ def read_proof(path: Path) -> Proof:
 
 def all_proofs(folder: Path = FOLDER) -> tuple[Proof, ...]:
     """Every proof that the package ships, by code."""
-    paths = [path for path in folder.glob("*.py") if path.name not in {"__init__.py", "stage.py"}]
+    paths = [path for path in folder.glob("*.py") if path.name not in NO_PROOFS]
     return tuple(sorted((read_proof(path) for path in paths), key=lambda proof: proof.code))
 
 
@@ -177,7 +178,7 @@ def _one_process(
 
 def _start(python: str, errors: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [python, "-I", "-B", str(STAGE)],
+        [python, "-I", "-B", str(WORKER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -7,14 +7,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from ckpt_lint.verify.prove import Fixer, ProofResult, ProofStatus, Seen, prove
+from ckpt_lint.verify.prove import ProofResult, ProofStatus, Seen
 
 HEAD = ("Rule", "Before", "After", "Figures, before and after", "Stand-in for a GPU, a crash or a network")
 
 
-def as_text(results: Sequence[ProofResult]) -> str:
+def as_text(results: Sequence[ProofResult], *, timings: bool = True) -> str:
     """For people: what was seen before and after, with which versions; a line of counts where there are several."""
-    parts = [_one_text(result) for result in results]
+    parts = [_one_text(result, timings) for result in results]
     if len(results) > 1:
         parts.append(_counts(results))
     return "\n".join(parts)
@@ -32,7 +32,7 @@ def as_table(results: Sequence[ProofResult]) -> str:
     return f"{table}\n\n{_seen_with(results)}\n"
 
 
-def _one_text(result: ProofResult) -> str:
+def _one_text(result: ProofResult, timings: bool) -> str:
     lines = [f"{result.code} {result.name}: {_state(result)}"]
     if result.before and result.after:
         lines += [f"  before  {result.before.saw}", f"  after   {result.after.saw}"]
@@ -41,7 +41,7 @@ def _one_text(result: ProofResult) -> str:
         lines.append(f"  the right program is {fixed}")
     lines += [f"  stand-in: {text}" for text in result.stand_ins]
     if result.versions:
-        lines.append("  " + _versions(result.versions) + f"; {result.seconds:.1f} s")
+        lines.append("  " + _versions(result.versions) + (f"; {result.seconds:.1f} s" if timings else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +81,7 @@ def _row(result: ProofResult) -> tuple[str, ...]:
         return (rule, _state(result), "", "", "")
     figures = "; ".join(f"{name}: {_change(name, result.before, result.after)}" for name in _names(result))
     cells = (rule, result.before.saw, result.after.saw, figures, "; ".join(result.stand_ins))
-    return tuple(cell.replace("|", "\\|") for cell in cells)
+    return tuple(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells)
 
 
 def _seen_with(results: Sequence[ProofResult]) -> str:
@@ -99,12 +99,3 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def table_for(python: str, *, fix: Fixer) -> str:
-    """Run every proof in `python` and render the table. Raises RuntimeError where one of them does not hold."""
-    results = prove((), python, fix=fix)
-    broken = [f"{result.code}: {_state(result)}" for result in results if result.status is not ProofStatus.PROVED]
-    if broken:
-        raise RuntimeError("; ".join(broken))
-    return as_table(results)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ckpt_lint.verify.prove import FOLDER, STAGE, Proof, ProofResult, ProofStatus, all_proofs, prove, run_proofs
+from ckpt_lint import rules
+from ckpt_lint.verify.own_fix import fix_program
+from ckpt_lint.verify.prove import FOLDER, Proof, ProofResult, ProofStatus, all_proofs, prove, run_proofs
 
 from .catalogue import RULES
 from .expected_fixes import EXPECTED_FIXES, expected_fix
@@ -17,9 +19,14 @@ PROOFS = all_proofs()
 ALLOWED = {"torch", "numpy", "safetensors"} | sys.stdlib_module_names
 
 
+def fix(code: str, text: str) -> str:
+    """Our own fix, and for a rule that is not in the catalogue yet the one that it should have."""
+    return fix_program(code, text) if any(rule.code == code for rule in rules.ALL) else expected_fix(code, text)
+
+
 @pytest.fixture(scope="module")
 def proved() -> dict[str, ProofResult]:
-    return {result.code: result for result in prove((), sys.executable, fix=expected_fix)}
+    return {result.code: result for result in prove((), sys.executable, fix=fix)}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +68,7 @@ def test_the_right_program_is_written_only_where_there_is_no_fix() -> None:
 
 def test_two_runs_see_the_same() -> None:
     codes = ("CKP104", "CKP106", "CKP201", "CKP203", "CKP205", "CKP303", "CKP405", "CKP415")
-    first, second = (prove(codes, sys.executable, fix=expected_fix) for _ in range(2))
+    first, second = (prove(codes, sys.executable, fix=fix) for _ in range(2))
     assert [(one.before, one.after) for one in first] == [(two.before, two.after) for two in second]
 
 
@@ -84,7 +91,3 @@ def test_the_bad_programs_parse_and_differ_from_the_right_ones() -> None:
         compile(proof.bad, proof.name, "exec")
         compile(right, proof.name, "exec")
         assert right != proof.bad, proof.code
-
-
-def test_the_stage_is_one_file_that_python_3_9_parses() -> None:
-    ast.parse(STAGE.read_text(encoding="utf-8"), feature_version=(3, 9))

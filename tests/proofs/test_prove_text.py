@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 from ckpt_lint.verify.prove import ProofResult, ProofStatus, Seen
+from ckpt_lint.verify.prove_docs import pages, write
 from ckpt_lint.verify.prove_plot import as_svg
 from ckpt_lint.verify.prove_text import as_json, as_table, as_text
 
@@ -17,7 +19,7 @@ RESULT = ProofResult(
     before=Seen(
         True,
         False,
-        "differs by 0.5 | or so",
+        "differs by 0.5 | <or> so",
         {"difference": 0.5, "ran": True, "bytes": 4096},
         {"uninterrupted": [3.0, 2.0, 1.0], "resumed": [3.0, 2.5, 2.0]},
     ),
@@ -35,7 +37,7 @@ MISSING = ProofResult("CKP203", "missing-scaler-state", ProofStatus.NOT_APPLICAB
 def test_text_of_one() -> None:
     assert as_text([RESULT]) == (
         "CKP201 missing-optimizer-state: proved\n"
-        "  before  differs by 0.5 | or so\n"
+        "  before  differs by 0.5 | <or> so\n"
         "  after   differs by 0\n"
         "  difference: 0.5 -> 0\n"
         "  ran: yes -> None\n"
@@ -62,7 +64,7 @@ def test_json_has_every_field_and_only_finite_numbers() -> None:
 def test_table_escapes_bars_and_has_no_timings() -> None:
     lines = as_table([RESULT, MISSING]).splitlines()
     assert lines[2].startswith(
-        "| CKP201 missing-optimizer-state | differs by 0.5 \\| or so | differs by 0 | difference"
+        "| CKP201 missing-optimizer-state | differs by 0.5 \\| &lt;or> so | differs by 0 | difference"
     )
     assert "not applicable here" in lines[3]
     assert lines[-1] == "Seen with python 3.11.2, torch 2.13.0+cpu."
@@ -80,3 +82,17 @@ def test_picture_draws_the_three_runs() -> None:
 
 def test_no_picture_without_curves() -> None:
     assert as_svg(MISSING) is None
+
+
+def test_pages_are_written_and_those_of_no_proof_removed(tmp_path: Path) -> None:
+    wanted = pages([RESULT, MISSING])
+    assert sorted(wanted) == [
+        "index.md",
+        "missing-optimizer-state.svg",
+        "missing-optimizer-state.txt",
+        "missing-scaler-state.txt",
+    ]
+    assert wanted["missing-optimizer-state.txt"].endswith("  python 3.11.2, torch 2.13.0+cpu\n")
+    (tmp_path / "old.txt").write_text("", encoding="utf-8")
+    write(tmp_path, wanted)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(wanted)
