@@ -156,7 +156,7 @@ def test_colors(tmp_path: Path, env: dict[str, str], colored: bool) -> None:
 
 
 def test_processes_change_nothing(tmp_path: Path) -> None:
-    filler = "".join(f"value_{number} = {number}\n" for number in range(4000))
+    filler = ("# " + "filler " * 10 + "\n") * 900
     write(tmp_path, **{f"m{number:02}": HAZARD + filler for number in range(14)}, **{"z" * 3: "x = 1\n"})
     write(tmp_path, m05=BROKEN + filler, a00="y = 2\n")
     one = ckpt_lint("check", "--output-format", "json", "--jobs", "1", cwd=tmp_path)

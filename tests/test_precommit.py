@@ -1,0 +1,80 @@
+"""The hooks, with the real pre-commit on a real git repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLEAN = 'import torch\n\nmodel.load_state_dict(torch.load(p, map_location="cpu", weights_only=True))\n'
+HAZARD = CLEAN.replace(', map_location="cpu"', "")
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *identity, *arguments], cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of this package as it stands in the working tree; pre-commit installs it from there."""
+    folder = tmp_path_factory.mktemp("hooks") / "ckpt-lint"
+    folder.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "ckpt_lint", folder / "ckpt_lint", ignore=shutil.ignore_patterns("__pycache__"))
+    git("init", "-q", cwd=folder)
+    git("add", "-A", cwd=folder)
+    git("commit", "-qm", "hooks", cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """pre-commit's own cache of environments, shared by the tests here."""
+    return tmp_path_factory.mktemp("pre-commit")
+
+
+def try_repo(hooks: Path, hook: str, *, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    git("add", "-A", cwd=cwd)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHONPATH"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pre_commit", "try-repo", str(hooks), hook, "--verbose"],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "PRE_COMMIT_HOME": str(home)},
+    )
+
+
+def test_a_clean_commit_passes_a_hazard_blocks_and_the_fix_blocks_once(tmp_path: Path, hooks: Path, home: Path) -> None:
+    git("init", "-q", cwd=tmp_path)
+    (tmp_path / "a.py").write_text(CLEAN)
+    (tmp_path / "notes.txt").write_text(HAZARD)
+    clean = try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home)
+    assert clean.returncode == 0 and "Passed" in clean.stdout, clean
+
+    (tmp_path / "a.py").write_text(HAZARD)
+    blocked = try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home)
+    assert blocked.returncode == 1 and "CKP301" in blocked.stdout, blocked
+    assert (tmp_path / "a.py").read_text() == HAZARD
+
+    fixed = try_repo(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
+    assert fixed.returncode == 1 and "files were modified by this hook" in fixed.stdout, fixed
+    assert 'map_location="cpu"' in (tmp_path / "a.py").read_text()
+    again = try_repo(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
+    assert again.returncode == 0 and "Passed" in again.stdout, again
+
+
+def test_excluded_files_are_passed_by_although_pre_commit_names_them(tmp_path: Path, hooks: Path, home: Path) -> None:
+    git("init", "-q", cwd=tmp_path)
+    (tmp_path / "gen").mkdir()
+    (tmp_path / "gen" / "a.py").write_text(HAZARD)
+    (tmp_path / "ckpt-lint.toml").write_text("extend-exclude = ['gen']\n")
+    assert try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home).returncode == 0
