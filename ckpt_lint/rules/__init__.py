@@ -25,6 +25,7 @@ from ckpt_lint.rules.restoring import (
     load_state_dict_from_path,
     load_state_dict_result_as_module,
     state_dict_changed_while_iterated,
+    unreviewed_partial_load,
 )
 from ckpt_lint.rules.saving import whole_module_save
 
@@ -55,6 +56,7 @@ MODULES: tuple[RuleModule, ...] = (
     weights_only_fallback,  # type: ignore[assignment]
     load_state_dict_result_as_module,  # type: ignore[assignment]
     load_state_dict_from_path,  # type: ignore[assignment]
+    unreviewed_partial_load,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

@@ -1,0 +1,96 @@
+"""CKP403."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckpt_lint import apis
+from ckpt_lint.facts.answers import Answer, answer_to
+from ckpt_lint.facts.restores import Restore
+from ckpt_lint.facts.view import Report, View
+from ckpt_lint.model import Page, RuleInfo, Severity
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import last_name
+
+RULE = RuleInfo(
+    code="CKP403",
+    name="unreviewed-partial-load",
+    severity=Severity.WARNING,
+    on=True,
+    groups=("resume",),
+    page=Page(
+        summary="Weights are restored with `strict=False`, and nobody looks at what was left out.",
+        why=(
+            "With `strict=False` keys that do not fit are skipped without a word; a prefix too many (`module.`), and "
+            "nothing at all is restored. What was left out is in the result (`missing_keys`, `unexpected_keys`). "
+            "Shapes that do not fit raise all the same."
+        ),
+        bad="""\
+import torch
+
+def restore(model, path):
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state, strict=False)
+""",
+        good="""\
+import torch
+
+def restore(model, path):
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if missing or unexpected:
+        raise RuntimeError(f"missing: {missing}, unexpected: {unexpected}")
+""",
+        silent=(
+            "the result is tested or returned; outside of resume paths also where it is printed or logged",
+            "the dict was intersected with the model's own keys, and what is left is counted",
+            "`strict` is a variable",
+            "the `strict` of other functions (`torch.jit.trace`, a method that the project defines itself)",
+        ),
+        sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict",),
+    ),
+)
+
+
+def check(view: View) -> Iterator[Report]:
+    """Partial restores of modules whose result is not looked at."""
+    for restore in view.restores:
+        if not _is_partial(view, restore):
+            continue
+        answer = answer_to(view, restore)
+        resumes = view.facts.resumes.at(view.module, restore.call) is not None
+        if answer is Answer.USED or (answer is Answer.LOGGED and not resumes) or _counted(view, restore):
+            continue
+        what = "only logged, and training goes on" if answer is Answer.LOGGED else "not looked at"
+        yield Report(
+            restore.call,
+            f"`strict=False` skips every key that does not fit, and the result is {what}: test `missing_keys` and "
+            "`unexpected_keys`, or load strictly",
+        )
+
+
+def _is_partial(view: View, restore: Restore) -> bool:
+    strict = restore.option("strict")
+    if not isinstance(strict, t.Constant) or strict.value is not False:
+        return False
+    if restore.role not in (None, apis.MODULE, apis.EMA):
+        return False
+    return not any(isinstance(d.node, t.FunctionDef) for d in view.facts.world.callees(view.module, restore.call))
+
+
+def _counted(view: View, restore: Restore) -> bool:
+    """Whether the dict was cut down to the model's own keys, and somebody counts what is left of it."""
+    state = restore.state
+    if state is None or view.module.variable(state) is None:
+        return False
+    body = flow.body_of(restore.call)
+    own_keys = [c for c in view.module.calls_by_name.get("state_dict", ()) if flow.body_of(c) is body]
+    if not any(c.start < restore.call.start for c in own_keys):
+        return False
+    return any(_is_counted(place) for place in view.module.uses(state) if flow.body_of(place) is body)
+
+
+def _is_counted(place: t.Expr) -> bool:
+    call = place.parent.parent
+    return isinstance(place.parent, t.Argument) and isinstance(call, t.Call) and last_name(call.func) == "len"
