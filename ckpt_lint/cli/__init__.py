@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from types import TracebackType
 
 from ckpt_lint.cli.arguments import parse
 from ckpt_lint.config import ConfigError
 
 USAGE_ERROR = 2
+UNCHECKED = 3
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -19,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if argv is None:
+        sys.excepthook = _crashed
     arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
         code: int = arguments.command(arguments)
@@ -32,6 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
+
+
+def _crashed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
+    """Python would exit with 1, which stands for findings: a run that broke off has not checked everything."""
+    sys.__excepthook__(kind, value, trace)
+    sys.stdout.flush()
+    os._exit(UNCHECKED)
 
 
 __all__ = ["main"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,12 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
     assert done.stderr == ""
+
+
+def test_a_crash_does_not_pass_for_findings(tmp_path: Path) -> None:
+    """Nothing of ours is known to crash; a broken installation is. Python itself would exit with 1."""
+    folder = tmp_path / "copy"
+    shutil.copytree(Path(package.__file__).parent, folder / "ckpt_lint", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "ckpt_lint" / "run.py").unlink()
+    ran = ckpt_lint("check", cwd=tmp_path, env={"PYTHONPATH": str(folder)})
+    assert ran.code == 3 and "Traceback" in ran.err
