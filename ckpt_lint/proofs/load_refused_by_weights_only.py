@@ -17,8 +17,8 @@ import torch
 parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float, default=0.1)
 args = parser.parse_args([])
-torch.save(args, "args.pt")
-restored = torch.load("args.pt", map_location="cpu", weights_only=True)
+torch.save({"args": args, "seed": 3}, "run.pt")
+restored = torch.load("run.pt", map_location="cpu", weights_only=True)["args"]
 """
 
 GOOD = """\
@@ -29,8 +29,8 @@ import torch
 parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float, default=0.1)
 args = parser.parse_args([])
-torch.save(vars(args), "args.pt")
-restored = argparse.Namespace(**torch.load("args.pt", map_location="cpu", weights_only=True))
+torch.save({"args": vars(args), "seed": 3}, "run.pt")
+restored = argparse.Namespace(**torch.load("run.pt", map_location="cpu", weights_only=True)["args"])
 """
 
 

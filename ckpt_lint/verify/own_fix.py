@@ -17,12 +17,31 @@ NAME = "train.py"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class OneFile:
+    """A project whose only file is the program (see `ckpt_lint.facts.world.Files`)."""
+
+    modules: tuple[ModuleFacts, ...]
+
+    def read(self, path: str) -> Sequence[ModuleFacts]:
+        """The program."""
+        return self.modules
+
+    def resolve(self, path: str, module: str, level: int) -> str | None:
+        """No import is one of the project."""
+        return None
+
+    def mentioning(self, words: Sequence[str]) -> Sequence[str]:
+        """The program, which is always worth looking at."""
+        return tuple({module.path: None for module in self.modules})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Alone:
     """A project of one file, of which all is known: nothing on disk is looked at (see `engine.Project`)."""
 
     def world(self, replaced: Sequence[ModuleFacts]) -> World:
         """The modules of the program, and no others."""
-        world = World()
+        world = World(OneFile(tuple(replaced)))
         world.add(replaced)
         return world
 
