@@ -30,6 +30,11 @@ def _spec(globs: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
     return pathspec.GitIgnoreSpec.from_lines(globs)
 
 
+def _is_plain(path: str) -> bool:
+    """Whether an absolute path has no part that `os.path.abspath` would change; this is asked of every file."""
+    return path.startswith(os.sep) and f"{os.sep}." not in path and os.sep * 2 not in path and path[-1] != os.sep
+
+
 @dataclass(frozen=True, slots=True)
 class Patterns:
     """Patterns in the grammar of `.gitignore`, relative to the absolute folder `base`."""
@@ -48,10 +53,10 @@ class Patterns:
 
     def _relative(self, path: str) -> str:
         prefix = self.base.rstrip(os.sep) + os.sep
-        if path.startswith(prefix) and os.sep + "." not in path:
-            return path[len(prefix) :]
-        relative = os.path.relpath(os.path.abspath(path), self.base)
-        return os.path.basename(path) if relative.startswith(os.pardir) else relative
+        absolute = path if _is_plain(path) else os.path.abspath(path)
+        if absolute == self.base:
+            return os.curdir
+        return absolute[len(prefix) :] if absolute.startswith(prefix) else os.path.basename(absolute)
 
 
 @dataclass(frozen=True, slots=True)
