@@ -152,12 +152,12 @@ def constructs(name: str) -> str | None:
     """What calling a dotted name makes: MODULE, OPTIMIZER, SCHEDULER, SCALER, EMA, or None where the tables know none."""
     if SCHEDULER_FACTORIES.match(name):
         return SCHEDULER
+    if EMA_FACTORIES.match(name):
+        return EMA
     if OPTIMIZER_FACTORIES.match(name):
         return OPTIMIZER if not name.startswith("torch.optim.swa_utils") else None
     if name == GRAD_SCALER or name.endswith(".ShardedGradScaler"):
         return SCALER
-    if EMA_FACTORIES.match(name):
-        return EMA
     if name.endswith((".from_pretrained", ".from_config")) and not FOREIGN.match(name):
         return None if re.search(r"(Tokenizer|Processor|Config|Scheduler|FeatureExtractor|Pipeline)\b", name) else MODULE
     if name.startswith("torch.nn.") and _layer(name.removeprefix("torch.nn.")):

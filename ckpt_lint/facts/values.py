@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
+from ckpt_lint.facts.unwrapping import unwrapped_argument
 from ckpt_lint.facts.world import Definition, World, argument, bind, is_method_call
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
@@ -109,7 +110,7 @@ class Values:
         if PREPARERS.search(last_name(call.func)) and len(call.args) == 1 and not call.args[0].star:
             if isinstance(call.func, t.Attribute) and not module.names.of(call.func.value):
                 return call.args[0].value
-        return None
+        return unwrapped_argument(self.world, module, call)
 
     def _trace_path(self, module: ModuleFacts, expr: t.Expr, depth: int) -> Iterator[Origin]:
         bindings = module.names.bindings(expr)

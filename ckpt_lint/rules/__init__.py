@@ -22,6 +22,7 @@ from ckpt_lint.rules.loading import (
     whole_module_load,
 )
 from ckpt_lint.rules.restoring import (
+    fragile_prefix_strip,
     load_state_dict_from_path,
     load_state_dict_result_as_module,
     state_dict_changed_while_iterated,
@@ -57,6 +58,7 @@ MODULES: tuple[RuleModule, ...] = (
     load_state_dict_result_as_module,  # type: ignore[assignment]
     load_state_dict_from_path,  # type: ignore[assignment]
     unreviewed_partial_load,  # type: ignore[assignment]
+    fragile_prefix_strip,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)
