@@ -1,0 +1,339 @@
+"""Plant each hazard mechanically in real training code, and see whether exactly its rule finds it.
+
+    python benchmarks/seeded.py [--list] [--sites N] [--only CKP201] [--write] [FOLDER ...]
+
+Material is the pinned corpus and every FOLDER, such as checkouts of training repositories. The mutators (`seeding/`)
+use `ast` and import nothing of ckpt_lint. All sites are written to `seeded_sites.tsv` in the cache before anything is
+run, refused ones with the reason; a site where the rule speaks before the fault is planted is refused too. N sites of a
+rule are drawn with a fixed seed, spread over files and projects, planted one in a file, and checked in their project.
+
+A fault counts as found when its rule has a finding in the planted function that was not there before. Other new
+findings of the file are counted by code: those that follow from the fault itself (`IMPLIED`) apart from the rest. Where
+the new finding has a safe fix, it is applied, and the program must be the one from before the fault again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from corpus import MORE, PACKAGES, cache_folder, corpus, python_files
+from fix_corpus import applied, decoded
+from measure import ckpt_lint, expect, measured
+from seeding import loading, restoring, saving, state
+from seeding.source import Function, Mutator, Site, Source, apply, wrappers_of
+
+SEED = 5
+LARGEST = 300_000
+AT_ONCE_IN_A_PROJECT = 6
+MUTATORS: tuple[Mutator, ...] = (*saving.MUTATORS, *state.MUTATORS, *loading.MUTATORS, *restoring.MUTATORS)
+
+# What else a planted fault makes true of the same file.
+IMPLIED: dict[str, frozenset[str]] = {
+    "CKP101": frozenset({"CKP311", "CKP418", "CKP307", "CKP206"}),
+    "CKP102": frozenset({"CKP311", "CKP418"}),
+    "CKP103": frozenset({"CKP418"}),
+    "CKP104": frozenset({"CKP413"}),
+    "CKP109": frozenset({"CKP305"}),
+    "CKP110": frozenset({"CKP311"}),
+    "CKP111": frozenset({"CKP311", "CKP418"}),
+    "CKP113": frozenset({"CKP115"}),
+    "CKP114": frozenset({"CKP311"}),
+    "CKP115": frozenset({"CKP113"}),
+    "CKP201": frozenset({"CKP209"}),
+    "CKP211": frozenset({"CKP115"}),
+    "CKP302": frozenset({"CKP309"}),
+    "CKP304": frozenset({"CKP308"}),
+    "CKP307": frozenset({"CKP302", "CKP309"}),
+    "CKP311": frozenset({"CKP110"}),
+    "CKP416": frozenset({"CKP309"}),
+    "CKP419": frozenset({"CKP306"}),
+}
+Finding = dict[str, Any]
+Key = tuple[str, str]
+
+
+@dataclass
+class Planted:
+    """A site in a file of a project, and what came of it."""
+
+    path: Path
+    project: Path
+    site: Site
+    found: bool = False
+    others: Counter[str] = field(default_factory=Counter)
+    safe_fixes: int = 0
+    restored: int = 0
+
+    @property
+    def place(self) -> str:
+        """File and line, as the list of sites names them."""
+        return f"{self.path}:{self.site.row}"
+
+
+def main() -> None:
+    """List, plant, run, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, help="more material, a project each")
+    parser.add_argument("--list", action="store_true", help="list the sites and stop")
+    parser.add_argument("--sites", type=int, default=25, help="how many sites of a rule are planted (default: 25)")
+    parser.add_argument("--only", action="append", help="only this rule (repeatable)")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/seeded.md")
+    parser.add_argument("--verbose", action="store_true", help="print every fault that was not found as it should be")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", SyntaxWarning)
+    top = material([*corpus(PACKAGES + MORE), *arguments.folders])
+    sites = listed(top, set(arguments.only or []))
+    if arguments.list:
+        return
+    before = findings(sorted({planted.path for planted in sites if not planted.site.reason}))
+    usable = [planted for planted in sites if not refused(planted, before)]
+    chosen = drawn(usable, arguments.sites)
+    for number, batch in enumerate(rounds(chosen), 1):
+        print(f"round {number}: {len(batch)} faults", file=sys.stderr)
+        play(batch, before)
+    text = table(sites, usable, chosen)
+    print(text)
+    if arguments.write:
+        (Path(__file__).resolve().parent / "seeded.md").write_text(text, encoding="utf-8")
+    if arguments.verbose:
+        for planted in chosen:
+            if not planted.found or unexpected(planted):
+                print("missed" if not planted.found else "also", planted.site.code, planted.place, planted.site.what,
+                      dict(planted.others))  # fmt: skip
+    shutil.rmtree(top)
+
+
+def material(folders: list[Path]) -> Path:
+    """Copy the material to where it may be changed, each folder a repository of its own."""
+    top = cache_folder() / "runs" / "seeded"
+    shutil.rmtree(top, ignore_errors=True)
+    for folder in folders:
+        shutil.copytree(folder, top / folder.name, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+        subprocess.run(["git", "init", "-q", str(top / folder.name)], check=True)
+    return top
+
+
+def listed(top: Path, only: set[str]) -> list[Planted]:
+    """Find all sites, write the list, and print how many of a rule are refused for which reason."""
+    found: list[Planted] = []
+    for project in sorted(top.iterdir()):
+        names = wrappers(project)
+        for path in python_files([project]):
+            found.extend(
+                Planted(path, project, site) for site in sites_of(path, names) if not only or site.code in only
+            )
+    lines = [f"{one.site.code}\t{one.place}\t{one.site.what}\t{one.site.reason}" for one in found]
+    target = cache_folder() / "seeded_sites.tsv"
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    reasons = Counter((one.site.code, one.site.reason) for one in found)
+    for (code, reason), count in sorted(reasons.items()):
+        print(f"{code} {count:5} {'refused: ' + reason if reason else 'sites'}")
+    print(f"all sites: {target}")
+    return found
+
+
+def wrappers(project: Path) -> frozenset[str]:
+    """The project's functions that hand their argument to torch.save."""
+    names: set[str] = set()
+    for path in python_files([project]):
+        data = path.read_bytes()
+        if b"torch.save" in data:
+            try:
+                names |= wrappers_of(ast.parse(data))
+            except (SyntaxError, ValueError, RecursionError):
+                continue
+    return frozenset(names)
+
+
+def sites_of(path: Path, names: frozenset[str] = frozenset()) -> list[Site]:
+    """The sites of one file; those whose fault would not be Python are refused."""
+    data = path.read_bytes()
+    if b"torch" not in data or (b"state_dict" not in data and b"torch.load" not in data and b"torch.save" not in data):
+        return []
+    try:
+        source = Source(decoded(data), names)
+    except (SyntaxError, UnicodeDecodeError, ValueError, RecursionError):
+        return []
+    if len(data) > LARGEST or source.text.startswith("\ufeff"):
+        return []
+    sites = [site for mutator in MUTATORS for site in mutator(source)]
+    return [checked(source, site) for site in sites]
+
+
+def checked(source: Source, site: Site) -> Site:
+    """Refuse a site whose fault does not parse or changes nothing."""
+    if site.reason:
+        return site
+    new = apply(source.text, site.edits)
+    try:
+        same = ast.dump(ast.parse(new)) == ast.dump(source.tree)
+    except SyntaxError:
+        return Site(site.code, site.row, site.what, reason="the fault is no Python")
+    return Site(site.code, site.row, site.what, reason="the fault changes nothing") if same else site
+
+
+def findings(paths: list[Path]) -> dict[Path, list[Finding]]:
+    """Check files with all rules on, as a project that may run every torch from 2.0 on."""
+    found: dict[Path, list[Finding]] = defaultdict(list)
+    for start in range(0, len(paths), 400):
+        some = [str(path) for path in paths[start : start + 400]]
+        command = [*ckpt_lint(), "check", "--isolated", "--select", "ALL", "--torch-version", ">=2.0"]
+        cost = expect(measured([*command, "--output-format", "json", *some]), (0, 1, 3), "ckpt-lint")
+        for row in json.loads(cost.output):
+            found[Path(row["filename"])].append(row)
+    return found
+
+
+def refused(planted: Planted, before: dict[Path, list[Finding]]) -> bool:
+    """Whether the site is of no use: refused by its mutator, or its rule speaks of that function already."""
+    if not planted.site.reason:
+        low, high = extent(planted.path.read_bytes(), planted.site.row)
+        for row in before.get(planted.path, []):
+            if row["code"] == planted.site.code and low <= row["location"]["row"] <= high:
+                planted.site = Site(planted.site.code, planted.site.row, planted.site.what, reason="fires already")
+                break
+    return bool(planted.site.reason)
+
+
+def extent(data: bytes, row: int) -> tuple[int, int]:
+    """The rows of the outermost function or class around a row; all rows for a place outside of one."""
+    tree = ast.parse(decoded(data))
+    for node in tree.body:
+        if isinstance(node, (*Function, ast.ClassDef)) and node.end_lineno and node.lineno <= row <= node.end_lineno:
+            return node.lineno, node.end_lineno
+    return 1, 10**9
+
+
+def drawn(usable: list[Planted], most: int) -> list[Planted]:
+    """Draw sites of each rule, in turn from the projects and files, so that none of them has them all."""
+    random.seed(SEED)
+    by_code: dict[str, list[Planted]] = defaultdict(list)
+    for planted in usable:
+        by_code[planted.site.code].append(planted)
+    chosen: list[Planted] = []
+    for code in sorted(by_code):
+        members = by_code[code]
+        random.shuffle(members)
+        turn: Counter[Path] = Counter()
+        order: list[tuple[int, int, Planted]] = []
+        for planted in members:
+            turn[planted.project] += 1
+            turn[planted.path] += 3
+            order.append((turn[planted.project] + turn[planted.path], len(order), planted))
+        chosen.extend(planted for _, _, planted in sorted(order, key=lambda one: one[:2])[:most])
+    return chosen
+
+
+def rounds(chosen: list[Planted]) -> list[list[Planted]]:
+    """Put the faults into rounds: one in a file, few in a project at once."""
+    made: list[list[Planted]] = []
+    for planted in chosen:
+        for batch in made:
+            near = [one for one in batch if one.project == planted.project]
+            if len(near) < AT_ONCE_IN_A_PROJECT and all(one.path.parent != planted.path.parent for one in near):
+                batch.append(planted)
+                break
+        else:
+            made.append([planted])
+    return made
+
+
+def play(batch: list[Planted], before: dict[Path, list[Finding]]) -> None:
+    """Plant the faults of a round, check their files, judge, and take the faults out again."""
+    originals = {planted.path: planted.path.read_bytes() for planted in batch}
+    try:
+        for planted in batch:
+            text = apply(decoded(originals[planted.path]), planted.site.edits)
+            planted.path.write_bytes(text.encode("utf-8"))
+        after = findings(sorted(originals))
+        for planted in batch:
+            judge(planted, originals[planted.path], before.get(planted.path, []), after.get(planted.path, []))
+    finally:
+        for path, data in originals.items():
+            path.write_bytes(data)
+
+
+def judge(planted: Planted, original: bytes, before: list[Finding], after: list[Finding]) -> None:
+    """Compare the findings of a file with and without the fault."""
+    known = Counter(key(row) for row in before)
+    new = []
+    for row in after:
+        if known[key(row)]:
+            known[key(row)] -= 1
+        else:
+            new.append(row)
+    text = decoded(planted.path.read_bytes())
+    low, high = extent(planted.path.read_bytes(), planted.site.row)
+    for row in new:
+        if row["code"] != planted.site.code:
+            planted.others[str(row["code"])] += 1
+        elif low <= row["location"]["row"] <= high:
+            planted.found = True
+            fix = row.get("fix")
+            if fix and fix["applicability"] == "safe":
+                planted.safe_fixes += 1
+                fixed = applied(text, fix["edits"])
+                planted.restored += ast.dump(ast.parse(fixed)) == ast.dump(ast.parse(decoded(original)))
+
+
+def key(row: Finding) -> Key:
+    """What stays the same of a finding where lines move and other findings are named beside it."""
+    return str(row["code"]), re.sub(r"\d+", "#", row["message"])
+
+
+def unexpected(planted: Planted) -> dict[str, int]:
+    """The new findings of other rules that do not follow from the fault."""
+    implied = IMPLIED.get(planted.site.code, frozenset())
+    return {code: count for code, count in sorted(planted.others.items()) if code not in implied}
+
+
+def table(sites: list[Planted], usable: list[Planted], chosen: list[Planted]) -> str:
+    """The Markdown table: one row a rule."""
+    lines = [
+        "# Seeded faults",
+        "",
+        "Made by `benchmarks/seeded.py --write`. Sites: all that the mutator found; usable: not refused, and silent",
+        "before the fault; clean: found, and nothing new of another rule but what follows from the fault (implied);",
+        "restored: the safe fix gives the program from before the fault.",
+        "",
+        "| rule | sites | usable | planted | found | found % | clean | implied | other codes | safe fixes | restored |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for code in sorted({one.site.code for one in sites}):
+        mine = [one for one in chosen if one.site.code == code]
+        found = [one for one in mine if one.found]
+        clean = [one for one in found if not unexpected(one)]
+        others: Counter[str] = Counter()
+        implied: Counter[str] = Counter()
+        for one in mine:
+            others.update(unexpected(one))
+            implied.update({name: count for name, count in one.others.items() if name not in unexpected(one)})
+        share = f"{100 * len(found) / len(mine):.0f}" if mine else "-"
+        cells = [
+            code, sum(one.site.code == code for one in sites), sum(one.site.code == code for one in usable), len(mine),
+            len(found), share, len(clean), named(implied), named(others), sum(one.safe_fixes for one in mine),
+            sum(one.restored for one in mine),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def named(counts: Counter[str]) -> str:
+    """Counts by code, on one line."""
+    return ", ".join(f"{code} {count}" for code, count in sorted(counts.items()))
+
+
+if __name__ == "__main__":
+    main()
