@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.values import LOADED, STATE_DICT, Values
@@ -37,18 +38,6 @@ class StateDicts:
         calls = (place.parent.parent for place in module.uses(expr) if isinstance(place.parent, t.Argument))
         return any(isinstance(call, t.Call) and last_name(call.func) == "load_state_dict" for call in calls)
 
-    def iterated(self, module: ModuleFacts, source: t.Expr) -> t.Expr | None:
-        """The state dict whose keys or items a loop goes through, itself or a copy of them."""
-        while isinstance(source, t.Call):
-            name = last_name(source.func)
-            if isinstance(source.func, t.Attribute) and name in ("keys", "items", "copy") and not source.args:
-                source = source.func.value
-            elif name in COPIES and source.args and not source.args[0].star:
-                source = source.args[0].value
-            else:
-                break
-        return source if self.holds(module, source) else None
-
 
 def _called(expr: t.Expr) -> list[str]:
     """What a dict is called: a variable, the key of an entry and what holds it, the function that gave it."""
@@ -58,3 +47,51 @@ def _called(expr: t.Expr) -> list[str]:
             names.append(expr.sub.value)
         expr = expr.value
     return [*names, last_name(expr.func if isinstance(expr, t.Call) else expr)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyLoop:
+    """The loop or comprehension that a key comes from, and the dict that it goes through."""
+
+    loop: t.For | t.Generator
+    source: t.Expr
+
+    @property
+    def whole(self) -> t.Node:
+        """The whole of the loop: for a generator its comprehension."""
+        return self.loop.parent if isinstance(self.loop, t.Generator) else self.loop
+
+    @property
+    def by_items(self) -> bool:
+        """Whether the loop asks for `.items()` or `.keys()`, as one asks a dict and no list."""
+        return any(isinstance(n, t.Attribute) and n.attr in ("items", "keys") for n in t.walk(self.loop.iter))
+
+
+def key_loop(values: Values, module: ModuleFacts, expr: t.Expr) -> KeyLoop | None:
+    """The loop over a dict whose key an expression is, itself; None where it is no such key."""
+    for origin in values.origins(module, expr):
+        loop = origin.node.parent
+        if origin.how != "item" or origin.module is not module or not isinstance(loop, (t.For, t.Generator)):
+            continue
+        source, place = loop.iter, list(origin.at)
+        if isinstance(source, t.Call) and module.names.is_a(source.func, "builtins.enumerate") and place[:1] == [1]:
+            source, place = source.args[0].value, place[1:]
+        inner, pairs = _unwrapped(source)
+        if place == ([0] if pairs else []):
+            return KeyLoop(loop, inner)
+    return None
+
+
+def _unwrapped(source: t.Expr) -> tuple[t.Expr, bool]:
+    """The dict that is gone through, and whether by pairs."""
+    pairs = False
+    while isinstance(source, t.Call):
+        name = last_name(source.func)
+        if isinstance(source.func, t.Attribute) and name in ("keys", "items", "copy") and not source.args:
+            pairs = pairs or name == "items"
+            source = source.func.value
+        elif name in COPIES and source.args and not source.args[0].star:
+            source = source.args[0].value
+        else:
+            break
+    return source, pairs

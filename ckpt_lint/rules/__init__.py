@@ -28,7 +28,7 @@ from ckpt_lint.rules.restoring import (
     state_dict_changed_while_iterated,
     unreviewed_partial_load,
 )
-from ckpt_lint.rules.saving import whole_module_save
+from ckpt_lint.rules.saving import state_dict_not_called, whole_module_save
 
 
 class RuleModule(Protocol):
@@ -43,6 +43,7 @@ class RuleModule(Protocol):
 
 MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
+    state_dict_not_called,  # type: ignore[assignment]
     load_without_map_location,  # type: ignore[assignment]
     load_without_weights_only,  # type: ignore[assignment]
     unsafe_load,  # type: ignore[assignment]

@@ -153,7 +153,9 @@ class Names:
 
     def _of_name(self, name: t.Name, scope: Scope) -> list[Binding]:
         bindings = scope.bindings.get(name.id, [])
-        if scope.node is flow.body_of(name) or isinstance(scope.node, t.Comprehension):
+        if isinstance(scope.node, t.Comprehension):
+            return list(bindings)  # the element stands before the `for` that binds its names
+        if scope.node is flow.body_of(name):
             near = flow.reaching(bindings, name)
             # cells of a notebook run in any order, and no import is undone by standing further down
             return near or [b for b in bindings if b.how == "import"]
