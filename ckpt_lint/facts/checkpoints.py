@@ -235,8 +235,10 @@ class Checkpoints:
     def _with_later_entries(self, module: ModuleFacts, value: t.Expr, base: _Content) -> _Content:
         """Adds `d["k"] = v`, `d.update(...)`, `d.pop("k")` between the binding and the save."""
         entries, is_open = list(base.entries), base.open
+        first = min((flow.statement_of(b.node).end for b in module.names.bindings(value) if b.value), default=0)
         for place in module.uses(value):
-            if place.start >= value.start and flow.body_of(place) is flow.body_of(value):
+            here = flow.body_of(place) is flow.body_of(value)
+            if here and (not first <= place.start < value.start or flow.exclusive(place, value)):
                 continue
             parent = place.parent
             if isinstance(parent, t.Subscript) and place.role == "value" and parent.role == "targets":
@@ -244,12 +246,18 @@ class Checkpoints:
             elif _method(place) in ("update", "setdefault") and isinstance(parent.parent, t.Call):
                 added, opened = self._updated(module, parent.parent)
             elif _handed_on(place):
-                added, opened = [], True
+                added, opened = [], not self._is_saved(module, place)
             else:
                 continue
             entries.extend(added)
             is_open = is_open or opened
         return replace(base, entries=tuple(entries), open=is_open)
+
+    def _is_saved(self, module: ModuleFacts, place: t.Expr) -> bool:
+        """Whether a dict is handed to a save wrapper, which fills nothing in."""
+        call = place.parent.parent
+        found = self.world.callees(module, call) if isinstance(call, t.Call) else ()
+        return bool(found) and all(self.saves.inside(definition) for definition in found)
 
     def _stored(self, module: ModuleFacts, target: t.Subscript) -> tuple[list[Entry], bool]:
         statement = target.parent

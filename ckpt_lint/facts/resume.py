@@ -230,8 +230,8 @@ def _read_key(module: ModuleFacts, node: t.Node) -> str | None:
     """The key that `d["k"]`, `d.get("k")` or `snapshot.k` reads."""
     if isinstance(node, t.Subscript):
         return module.string(node.sub)
-    if isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.attr in ("get", "pop") and node.args:
-        return module.string(node.args[0].value)
+    if isinstance(node, t.Call) and node.args and isinstance(node.func, t.Attribute):
+        return module.string(node.args[0].value) if node.func.attr in ("get", "pop") else None
     if isinstance(node, t.Attribute) and not (isinstance(node.parent, t.Call) and node.role == "func"):
         return node.attr
     return None
@@ -264,13 +264,13 @@ def _out_of_arithmetic(node: t.Node) -> tuple[t.Node, str]:
         parent, role = node.parent, node.role
         passes = isinstance(parent, (t.BinOp, t.BoolOp, t.Sequence, t.Compare, t.UnaryOp, t.Starred))
         passes = passes or (isinstance(parent, t.IfExp) and role != "test")
-        if isinstance(parent, t.Argument) and isinstance(parent.parent, t.Call):
-            if last_name(parent.parent.func) in _TRANSPARENT:
-                node = parent.parent
-                continue
-        if not passes:
+        call = parent.parent
+        if isinstance(parent, t.Argument) and isinstance(call, t.Call) and last_name(call.func) in _TRANSPARENT:
+            node = call
+        elif passes:
+            node = parent
+        else:
             return parent, role
-        node = parent
 
 
 _TRANSPARENT = frozenset({"int", "max", "min", "range", "trange", "count", "tqdm", "enumerate", "islice", "item"})

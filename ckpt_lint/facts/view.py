@@ -14,6 +14,7 @@ from ckpt_lint.facts.restores import Restore, Restores
 from ckpt_lint.facts.resume import Resumes
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save, Saves
+from ckpt_lint.facts.training import Training
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import World
 from ckpt_lint.model import Fix, Severity, Span
@@ -66,6 +67,7 @@ class Facts:
         self.checkpoints = Checkpoints(world, self.values, self.saves)
         self.matching = Matching(world, self.values, self.saves, self.checkpoints, self.restores)
         self.resumes = Resumes(world, self.values, self.restores)
+        self.training = Training(world, self.values, self.saves, self.checkpoints, self.resumes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,302 @@
+"""Training checkpoints: which saves write one, what it holds, what was in scope and is missing. RULES.md, CKP2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ckpt_lint import apis
+from ckpt_lint.facts.checkpoints import COUNTER, WEIGHTS, Checkpoint, Checkpoints, Entry
+from ckpt_lint.facts.in_scope import STATES, InScope, Subject, is_rebuilt
+from ckpt_lint.facts.paths import path_facts
+from ckpt_lint.facts.progress import Progress
+from ckpt_lint.facts.resume import Resumes
+from ckpt_lint.facts.roles import role_of
+from ckpt_lint.facts.saves import Save, Saves
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import Definition, World, bind, is_method_call
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, last_name
+from ckpt_lint.source.names import path_key
+
+EXPORT_WORD = re.compile(r"best|final|export|deploy|infer", re.IGNORECASE)
+NAMES = {
+    apis.OPTIMIZER: "optimizer state", apis.SCHEDULER: "scheduler state", apis.SCALER: "gradient scaler state",
+    COUNTER: "progress counter", apis.EMA: "EMA weights",
+}  # fmt: skip
+_MARKERS = frozenset({apis.OPTIMIZER, apis.SCHEDULER, apis.SCALER, COUNTER})
+_HOLDERS = re.compile(
+    r"trainer|^state$|train_state|engine|agent|algo|learner|runner|system|accelerator|^self$|callback|loader|sampler"
+)
+_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingCheckpoint:
+    """What one save writes, together with the saves of the same block to sibling files.
+
+    `held` are the states in it, those left out on purpose (`None`) among them; `written` those that are really there.
+    `open` says that it may hold more. `parts` are the checkpoints, the main one (a dict with weights) first.
+    """
+
+    parts: tuple[Checkpoint, ...]
+    held: frozenset[str]
+    written: frozenset[str]
+    open: bool
+    mentioned: frozenset[str]
+
+    @property
+    def main(self) -> Checkpoint:
+        """The checkpoint that stands for all of them in reports."""
+        return self.parts[0]
+
+    @property
+    def save(self) -> Save:
+        """The save of the main one."""
+        return self.main.save
+
+    @property
+    def is_training(self) -> bool:
+        """Model weights and a resume marker."""
+        return WEIGHTS in self.written and bool(self.written & _MARKERS)
+
+    def holds(self, subject: Subject) -> bool:
+        """Whether an entry holds, or is made from, a subject: by its state or by its name."""
+        return subject.role in self.held or subject.name in self.mentioned
+
+
+class Training:
+    """The training checkpoints of a world's modules."""
+
+    def __init__(self, world: World, values: Values, saves: Saves, checkpoints: Checkpoints, resumes: Resumes) -> None:
+        self.world = world
+        self.values = values
+        self.saves = saves
+        self.checkpoints = checkpoints
+        self.resumes = resumes
+        self.scope = InScope(world, values)
+        self.progress = Progress(world, values, checkpoints)
+        self._of: dict[ModuleFacts, tuple[TrainingCheckpoint, ...]] = {}
+        self._missing: dict[TrainingCheckpoint, tuple[Subject, ...]] = {}
+
+    def of(self, module: ModuleFacts) -> tuple[TrainingCheckpoint, ...]:
+        """The training checkpoints that a module writes, one for each group of sibling files, in source order."""
+        known = self._of.get(module)
+        if known is None:
+            self._of[module] = ()
+            groups = (self._read(group) for group in self._groups(module))
+            known = self._of[module] = tuple(group for group in groups if group.is_training)
+        return known
+
+    def in_file(self, module: ModuleFacts) -> tuple[TrainingCheckpoint, ...]:
+        """Those of all modules of the file that a module stands in."""
+        modules = self.world.modules_of(module.path) or (module,)
+        return tuple(c for m in modules for c in self.of(m))
+
+    # -- groups -----------------------------------------------------------------------------------------------------
+
+    def _groups(self, module: ModuleFacts) -> Iterator[tuple[Save, ...]]:
+        """The saves of a module to files, those of one block to files of one directory together."""
+        groups: list[tuple[object, str | None, list[Save]]] = []
+        seen: set[t.Call] = set()
+        for save in self.saves.of(module):
+            if save.call in seen or self.saves.in_memory(save):
+                continue
+            seen.add(save.call)
+            statement = flow.statement_of(save.call)
+            block = (statement.parent, statement.role)
+            folder = directory(self.values, save)
+            for other_block, other_folder, members in groups:
+                if other_block == block and (folder is None or other_folder in (None, folder)):
+                    members.append(save)
+                    break
+            else:
+                groups.append((block, folder, [save]))
+        yield from (tuple(members) for _, _, members in groups)
+
+    def _read(self, saves: Sequence[Save]) -> TrainingCheckpoint:
+        parts = [self.checkpoints.of(save) for save in saves]
+        states = {part: self._written(part) for part in parts}
+        held = {s for part in parts for entry in part.entries for s in self._states(entry)}
+        parts.sort(key=lambda p: (p.shape != "dict", WEIGHTS not in states[p], p.save.call.start))
+        mentioned = {name for part in parts for entry in part.entries for name in mentions(entry.module, entry.value)}
+        return TrainingCheckpoint(
+            tuple(parts),
+            frozenset(held),
+            frozenset(s for found in states.values() for s in found),
+            any(self._open(part) for part in parts),
+            frozenset(mentioned),
+        )
+
+    def _written(self, part: Checkpoint) -> frozenset[str]:
+        return frozenset(s for e in part.entries if not e.left_out for s in self._states(e))
+
+    def _states(self, entry: Entry) -> frozenset[str]:
+        states = self.checkpoints.states(entry)
+        if COUNTER in states and not entry.left_out and not self.progress.holds(entry):
+            return states - {COUNTER}
+        return states
+
+    def _open(self, part: Checkpoint) -> bool:
+        if part.shape == "object":
+            entry = part.entries[0]
+            return not self.checkpoints.states(entry) and not self.values.kinds(entry.module, entry.value)
+        return part.open or any(self._opaque(entry) for entry in part.entries)
+
+    def _opaque(self, entry: Entry) -> bool:
+        """An entry that may hold any training state: what a trainer, an engine or another checkpoint gives."""
+        value = entry.value
+        if not isinstance(value, t.Call) or not isinstance(value.func, t.Attribute):
+            return False
+        if value.func.attr not in ("state_dict", "get_state", "state", "checkpoint") or value.args:
+            return False
+        receiver = value.func.value
+        if role_of(self.values, entry.module, receiver) is not None:
+            return False
+        holders = self.world.classes_of(entry.module, receiver)
+        own = any(self.world.methods(holder, "state_dict") for holder in holders)
+        return own or bool(_HOLDERS.search(last_name(receiver)))
+
+    # -- what is missing --------------------------------------------------------------------------------------------
+
+    def missing(self, checkpoint: TrainingCheckpoint) -> tuple[Subject, ...]:
+        """The states in scope that a training checkpoint does not hold, nor any other one of the same file.
+
+        Empty where its key set is open. Of each role the subjects, the counter as one more; schedules that the program
+        makes again are none.
+        """
+        known = self._missing.get(checkpoint)
+        if known is None:
+            known = self._missing[checkpoint] = () if checkpoint.open else tuple(self._find_missing(checkpoint))
+        return known
+
+    def _find_missing(self, checkpoint: TrainingCheckpoint) -> Iterator[Subject]:
+        others = self._held_elsewhere(checkpoint)
+        found = [s for s in self._subjects(checkpoint) if s.role not in others and not checkpoint.holds(s)]
+        rebuilt = {s.role for s in found if s.role == apis.SCHEDULER and is_rebuilt(s)}
+        for role in STATES:
+            if role not in rebuilt and role not in checkpoint.held:
+                yield from (s for s in found if s.role == role)
+        if COUNTER not in checkpoint.held | others and not self._counts_in_path(checkpoint):
+            counter = self.progress.in_scope(*_where(checkpoint.main))
+            if counter is not None:
+                yield counter
+
+    def _counts_in_path(self, checkpoint: TrainingCheckpoint) -> bool:
+        if any(self.progress.in_path(part.save) for part in checkpoint.parts):
+            return True
+        entries = (e for part in checkpoint.parts for e in part.entries)
+        return any(COUNTER in self.checkpoints.states(e) for e in entries)
+
+    def _subjects(self, checkpoint: TrainingCheckpoint) -> tuple[Subject, ...]:
+        main = checkpoint.main
+        at_dict = self.scope.at(*_where(main))
+        if main.literal is None or flow.body_of(main.literal) is flow.body_of(main.save.call):
+            return at_dict
+        known = {(s.role, s.name) for s in at_dict}
+        at_save = self.scope.at(main.save.module, main.save.call)
+        return (*at_dict, *(s for s in at_save if (s.role, s.name) not in known))
+
+    def _held_elsewhere(self, checkpoint: TrainingCheckpoint) -> frozenset[str]:
+        others = (c for c in self.in_file(checkpoint.save.module) if c is not checkpoint)
+        return frozenset(s for c in others for s in (c.held | ({COUNTER, *STATES} if c.open else set())))
+
+    # -- where it goes ----------------------------------------------------------------------------------------------
+
+    def path_words(self, save: Save) -> tuple[str, ...]:
+        """What the path of a save says of itself: one text, or one for each caller that gives a part of it."""
+        own = path_facts(self.values, save.path_module, save.path).words
+        given = tuple(self._given_words(save))
+        return tuple(f"{own} {words}" for words in given) or (own,)
+
+    def _given_words(self, save: Save) -> Iterator[str]:
+        function = flow.function_of(save.path) if save.path is not None else None
+        if function is None or save.path is None:
+            return
+        named = _params_in(save.path_module, save.path, _DEPTH)
+        for site in self.world.callers(Definition(save.path_module, function)) if named else ():
+            values = bind(site.call, function, instance=is_method_call(site.call, function)).values
+            texts = [path_facts(self.values, site.module, values[p]).words for p in sorted(named) if p in values]
+            yield " ".join(texts)
+
+    def is_export(self, save: Save) -> bool:
+        """Whether every way to a save gives it a path that says best, final, export, deploy or infer."""
+        return all(EXPORT_WORD.search(words) for words in self.path_words(save))
+
+
+def _where(checkpoint: Checkpoint) -> tuple[ModuleFacts, t.Node]:
+    if checkpoint.literal is not None:
+        return checkpoint.module, checkpoint.literal
+    return checkpoint.save.module, checkpoint.save.call
+
+
+def _params_in(module: ModuleFacts, expr: t.Expr, depth: int) -> set[str]:
+    """The parameters that an expression is made from, through local names."""
+    out: set[str] = set()
+    for node in t.walk(expr):
+        if isinstance(node, t.Name):
+            for binding in module.names.bindings(node):
+                if binding.how == "param":
+                    out.add(binding.name)
+                elif binding.how == "assign" and binding.value is not None and depth > 0:
+                    out |= _params_in(module, binding.value, depth - 1)
+    return out
+
+
+def mentions(module: ModuleFacts, expr: t.Expr, depth: int = _DEPTH) -> Iterator[str]:
+    """Every variable that a value is made from, as it is written, through local names."""
+    for node in t.walk(expr):
+        if isinstance(node, (t.Name, t.Attribute)):
+            key = path_key(node)
+            if key:
+                yield key
+            if isinstance(node, t.Name) and depth > 0:
+                for binding in module.names.bindings(node):
+                    if binding.value is not None and binding.how in ("assign", "unpack", "item"):
+                        yield from mentions(module, binding.value, depth - 1)
+
+
+def directory(values: Values, save: Save) -> str | None:
+    """The directory that a save writes into, as an expression; None where the path does not say."""
+    if save.path is None:
+        return None
+    text = _spelled(save.path_module, save.path, _DEPTH)
+    head, slash, _ = text.rpartition("/")
+    if slash:
+        return head
+    return None if text.startswith("{") and text.endswith("}") and text.count("{") == 1 else ""
+
+
+def _spelled(module: ModuleFacts, expr: t.Expr, depth: int) -> str:
+    """A path expression as text, variables in braces."""
+    if isinstance(expr, t.Constant):
+        return str(expr.value)
+    if isinstance(expr, t.JoinedStr):
+        return "".join(_spelled(module, piece, depth) for piece in expr.values)
+    if isinstance(expr, t.BinOp) and expr.op in ("+", "/"):
+        return ("/" if expr.op == "/" else "").join(_spelled(module, side, depth) for side in (expr.left, expr.right))
+    if isinstance(expr, t.BinOp) and expr.op == "%":
+        return _spelled(module, expr.left, depth)
+    if isinstance(expr, t.Call):
+        return _spelled_call(module, expr, depth)
+    if isinstance(expr, t.Name) and depth > 0:
+        bindings = [b for b in module.names.bindings(expr) if b.how == "assign" and b.value is not None]
+        if len(bindings) == 1 and bindings[0].value is not None:
+            return _spelled(module, bindings[0].value, depth - 1)
+    return "{" + (path_key(expr) or str(expr.index)) + "}"
+
+
+def _spelled_call(module: ModuleFacts, call: t.Call, depth: int) -> str:
+    args = [arg.value for arg in call.args if arg.keyword is None and not arg.star]
+    if last_name(call.func) in ("join", "joinpath", "Path"):
+        if last_name(call.func) == "joinpath" and isinstance(call.func, t.Attribute):
+            args.insert(0, call.func.value)
+        return "/".join(_spelled(module, part, depth) for part in args)
+    if last_name(call.func) in ("str", "abspath", "expanduser", "open") and args:
+        return _spelled(module, args[0], depth)
+    if isinstance(call.func, t.Attribute) and call.func.attr == "format":
+        return _spelled(module, call.func.value, depth)
+    return "{" + str(call.index) + "}"
+
