@@ -25,10 +25,11 @@ from ckpt_lint.rules.restoring import (
     fragile_prefix_strip,
     load_state_dict_from_path,
     load_state_dict_result_as_module,
+    optimizer_restored_before_move,
     state_dict_changed_while_iterated,
     unreviewed_partial_load,
 )
-from ckpt_lint.rules.saving import state_dict_not_called, whole_module_save
+from ckpt_lint.rules.saving import state_dict_not_called, state_dict_reference, whole_module_save
 
 
 class RuleModule(Protocol):
@@ -44,6 +45,7 @@ class RuleModule(Protocol):
 MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
     state_dict_not_called,  # type: ignore[assignment]
+    state_dict_reference,  # type: ignore[assignment]
     load_without_map_location,  # type: ignore[assignment]
     load_without_weights_only,  # type: ignore[assignment]
     unsafe_load,  # type: ignore[assignment]
@@ -60,6 +62,7 @@ MODULES: tuple[RuleModule, ...] = (
     load_state_dict_from_path,  # type: ignore[assignment]
     unreviewed_partial_load,  # type: ignore[assignment]
     fragile_prefix_strip,  # type: ignore[assignment]
+    optimizer_restored_before_move,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

@@ -1,0 +1,75 @@
+"""Training steps: the calls after which a module's tensors are other ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ckpt_lint import apis
+from ckpt_lint.facts.roles import role_of
+from ckpt_lint.facts.values import Values
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, last_name
+
+TRAINERS = re.compile(
+    r"^_?(do_|run_|one_)?(epoch_|step_)?(train|training|fit|finetune|fine_tune)(_(one|an?))?"
+    r"(_(epochs?|steps?|batch|iter|loop|model|net|network|fn|func|val|loader))*$|^run_epoch$|^optimize_parameters$"
+)
+_DEPTH = 2
+
+
+class Steps:
+    """Finds the training steps of a world's functions; what a function does inside is kept."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self._trains: dict[t.Node, bool] = {}
+        self._calls: dict[ModuleFacts, tuple[t.Call, ...]] = {}
+
+    def of(self, module: ModuleFacts) -> Sequence[t.Call]:
+        """The calls in a module that train something, in source order, through project functions two deep."""
+        known = self._calls.get(module)
+        if known is None:
+            known = self._calls[module] = tuple(c for c in module.calls if self.is_step(module, c, _DEPTH))
+        return known
+
+    def is_step(self, module: ModuleFacts, call: t.Call, depth: int = _DEPTH) -> bool:
+        """Whether a call is `loss.backward()`, `optimizer.step()`, or runs a function that trains."""
+        func = call.func
+        if isinstance(func, t.Attribute) and (func.attr == "backward" or self._steps(module, call, func)):
+            return True
+        name = last_name(call.func)
+        if depth:
+            found = [d for d in self.values.world.callees(module, call) if isinstance(d.node, t.FunctionDef)]
+            if found:
+                return any(self._body_trains(d.module, d.node, depth - 1) for d in found)
+        return self._named_so(module, call, name)
+
+    def _steps(self, module: ModuleFacts, call: t.Call, func: t.Attribute) -> bool:
+        """`optimizer.step()` or `scaler.step(optimizer)`."""
+        if func.attr != "step":
+            return False
+        asked = (func.value, *(arg.value for arg in call.args if not arg.star))
+        return any(role_of(self.values, module, value) == apis.OPTIMIZER for value in asked)
+
+    def _named_so(self, module: ModuleFacts, call: t.Call, name: str) -> bool:
+        """A function we cannot see, called as functions that train are; `model.train()` only sets a mode."""
+        if not TRAINERS.match(name):
+            return False
+        plain = [a for a in call.args if not (isinstance(a.value, t.Constant) and isinstance(a.value.value, bool))]
+        return bool(plain) or name != "train"
+
+    def _body_trains(self, module: ModuleFacts, function: t.FunctionDef, depth: int) -> bool:
+        known = self._trains.get(function)
+        if known is None:
+            self._trains[function] = False
+            known = self._trains[function] = any(self.is_step(module, c, depth) for c in calls_in(module, function))
+        return known
+
+
+def calls_in(module: ModuleFacts, function: t.FunctionDef) -> Iterator[t.Call]:
+    """The calls in a function's own body."""
+    for call in module.calls:
+        if function.start <= call.start < function.end and flow.function_of(call) is function:
+            yield call
