@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from ckpt_lint.artifact.access import RandomAccess
@@ -17,7 +16,6 @@ from ckpt_lint.artifact.values import Storage, Value, hashable
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 _TAR = "Cannot use ``weights_only=True`` with files saved in the legacy .tar format."
-_NAME = re.compile(r"[A-Za-z_][\w.]*\Z")
 _CORRUPT = "Invalid magic number; corrupt file?"
 
 
@@ -69,7 +67,7 @@ def _is_pickle(run: PickleRun, head: bytes) -> bool:
         return True
     if machine.finished:
         return machine.cursor.offset > 1
-    return any(use.calls and _NAME.match(use.module) and _NAME.match(use.name) for use in machine.uses.values())
+    return machine.called_by_name()
 
 
 def _read_plain(draft: Draft, cursor: Cursor, run: PickleRun) -> None:
@@ -78,7 +76,7 @@ def _read_plain(draft: Draft, cursor: Cursor, run: PickleRun) -> None:
     draft.kind, draft.title = "pickle", "a plain pickle"
     if run.machine.finished:
         draft.root, draft.has_root = run.machine.result, True
-        end = run_stacked(draft, cursor, None, run)
+        end = run_stacked(draft, cursor, None)
         if end < draft.access.size:
             left = draft.access.size - end
             draft.metadata.append(("bytes behind the pickle", str(left)))
@@ -139,6 +137,7 @@ def _walk_storages(draft: Draft, storages: LegacyStorages, keys: Value, offset: 
     draft.storages = [replace(fact, offset=places.get(fact.key)) for fact in draft.storages]
     if offset < draft.access.size:
         draft.metadata.append(("bytes behind the storages", str(draft.access.size - offset)))
+        run_stacked(draft, cursor_at(draft, offset), None)
 
 
 def _damage(draft: Draft, message: str, offset: int) -> None:

@@ -19,6 +19,7 @@ class Limits:
     inline_total: int = 24 << 20
     line_bytes: int = 1 << 16
     memo_entries: int = 4_000_000
+    globals: int = 10_000
     memory: int = 72 << 20
     members: int = 1_000_000
     directory_bytes: int = 64 << 20
@@ -28,8 +29,8 @@ class Limits:
     costly_keys: int = 2_000
     stacked_pickles: int = 64
     nesting: int = 3
-    seconds: float = 0.5
-    seconds_per_byte: float = 1.5e-6
+    seconds: float = 0.4
+    seconds_per_byte: float = 1e-6
 
 
 DEFAULT = Limits()

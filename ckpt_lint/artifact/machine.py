@@ -7,6 +7,7 @@ resolved; and the first reason (`refusal`) for which torch's weights-only unpick
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from ckpt_lint.artifact.values import Global, Value
 
 STOP = 0x2E
 _CHECK_EVERY = 0x3FF
+_NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,15 @@ class Machine:
         key = (name.module, name.name)
         found = self.uses.get(key)
         if found is None:
+            if len(self.uses) >= self.limits.globals:
+                raise LimitReached("it names too many globals")
             found = self.uses[key] = GlobalUse(name.module, name.name, self.at)
         if how is not None:
             found.calls.setdefault(how, self.at)
+
+    def called_by_name(self) -> bool:
+        """Whether something is called whose name could be a name: what random bytes hardly ever do."""
+        return any(use.calls and _NAME.match(use.module) and _NAME.match(use.name) for use in self.uses.values())
 
     def run(self, handlers: list[Handler], deadline: Deadline) -> None:
         """Run to STOP. Raises LimitReached; what is broken is noted and ends the run."""

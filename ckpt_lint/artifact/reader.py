@@ -177,7 +177,7 @@ def _take_nested(draft: Draft, inner: Draft, name: str | None) -> None:
 
 
 def _payload(draft: Draft, data: Value) -> Value:
-    """Bytes that the pickle hands to another unpickler (`torch.storage._load_from_bytes`): read as a file of its own."""
+    """Bytes that the pickle hands to another unpickler (`_load_from_bytes`): read as a file of its own."""
     draft.payloads += 1
     access: RandomAccess | None = None
     if isinstance(data, (bytes, bytearray)):

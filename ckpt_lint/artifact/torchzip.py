@@ -203,14 +203,15 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
         draft.obstruct(f"PytorchStreamReader failed reading {member.name}", "damage")
         return
     if draft.deadline is None:
-        draft.deadline = Deadline(draft.limits, min(member.size, 20 * member.packed + (1 << 16)))
+        draft.deadline = Deadline(draft.limits, min(member.size, 4 * member.packed))
     feed = Feed(draft.access, member, opened)
     cursor = Cursor(feed, member.size, draft.limits)
     try:
         run = draft.run_pickle(cursor, persist, role, member.name)
         if role == "object" and run.machine.broken and run.machine.finished is False:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
-        run_stacked(draft, cursor, member.name, run)
+        if run.machine.finished:
+            run_stacked(draft, cursor, member.name)
         if feed.crc_differs():
             draft.problem("damage", "its CRC is wrong: the record was changed after it was written", member=member.name)
     except NoDirectory as error:
@@ -218,15 +219,14 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
         draft.obstruct(str(error), "damage")
 
 
-def run_stacked(draft: Draft, cursor: Cursor, member: str | None, run: PickleRun) -> int:
+def run_stacked(draft: Draft, cursor: Cursor, member: str | None) -> int:
     """Pickles behind the one that was read: torch never runs them, another reader may. Returns the last offset."""
+    run: PickleRun | None = None
     for _ in range(draft.limits.stacked_pickles):
-        if run.machine.broken or (cursor.position >= len(cursor.buffer) and not cursor.refill(1)):
-            return cursor.offset
-        if cursor.buffer[cursor.position] not in b"\x80(c]})KXUSVIi":
+        if (run is not None and run.machine.broken) or (cursor.position >= len(cursor.buffer) and not cursor.refill(1)):
             return cursor.offset
         run = draft.run_pickle(cursor, no_persistent, "extra", member)
-        if run.machine.broken and not any(use.calls for use in run.machine.uses.values()):
+        if run.machine.broken and not run.machine.called_by_name():
             draft.runs.remove(run)
             return run.base
     draft.problem("limit", f"more than {draft.limits.stacked_pickles} stacked pickles", member=member)

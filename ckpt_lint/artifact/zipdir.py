@@ -87,6 +87,7 @@ def read_directory(access: RandomAccess, limits: Limits) -> Directory:
         raise NoDirectory("its zip directory points behind the end of the file: the file is cut short or damaged")
     data = access.read_at(start, length)
     _read_entries(data, count, start, access.size, directory)
+    _remark_shifted(access, directory, length)
     if tail.find(_END, 0, at) >= 0:
         _remark_second(access, tail, at, tail_start, directory, limits)
     return directory
@@ -101,6 +102,21 @@ def _end_record(access: RandomAccess, tail: bytes, at: int, tail_start: int) -> 
         if len(record) == 56 and record[:4] == _END_64:
             disk, _, _, count, length, start = struct.unpack_from("<IIQQQQ", record, 16)
     return count, length, start, disk
+
+
+def _remark_shifted(access: RandomAccess, directory: Directory, length: int) -> None:
+    """The directory lies elsewhere than its record says: readers that allow bytes in front see another archive."""
+    for tail in (0, 76):
+        place = directory.end - tail - length
+        if place > directory.start and access.read_at(place, 4) == _CENTRAL:
+            directory.remarks.append(
+                Remark("other bytes stand in front of its zip directory", None, place, False, True)
+            )
+            other = Directory(start=place)
+            _read_entries(access.read_at(place, length), 65535, place, access.size, other)
+            shift = place - directory.start
+            directory.hidden.extend(replace(member, header=member.header + shift) for member in other.members)
+            return
 
 
 def _remark_second(

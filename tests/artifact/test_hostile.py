@@ -1,0 +1,82 @@
+"""Payloads, damage, foreign files and bombs: each ends in the right finding, soon, in little memory, and runs nothing."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ckpt_lint.artifact.access import BytesAccess
+from ckpt_lint.artifact.judge import findings, unreadable
+from ckpt_lint.artifact.reader import read_access
+from tests.artifact import hostile
+
+PAYLOADS = [*hostile.payload_zips(), *hostile.payload_opcodes(), *hostile.payload_containers()]
+DAMAGED = list(hostile.damaged())
+FOREIGN = list(hostile.foreign())
+
+
+@pytest.fixture(autouse=True)
+def no_canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not list(tmp_path.iterdir())
+
+
+def codes(data: bytes, name: str = "model.pt") -> set[str]:
+    facts = read_access(BytesAccess(data), name)
+    return {item.code for item in findings(facts)}
+
+
+@pytest.mark.parametrize(("name", "data"), PAYLOADS, ids=[name for name, _ in PAYLOADS])
+def test_every_payload_is_foreign_code(name: str, data: bytes) -> None:
+    assert "CKP501" in codes(data)
+
+
+@pytest.mark.parametrize(("name", "data"), DAMAGED, ids=[name for name, _ in DAMAGED])
+def test_every_damaged_file_is_named_so(name: str, data: bytes) -> None:
+    found = codes(data)
+    assert found & {"CKP502", "CKP503"}, found
+    assert "CKP501" not in found or "flip" in name
+
+
+@pytest.mark.parametrize(("name", "data"), FOREIGN, ids=[name for name, _ in FOREIGN])
+def test_every_foreign_file_is_named_so(name: str, data: bytes) -> None:
+    assert codes(data) <= {"CKP502", "CKP503"}
+    assert codes(data)
+
+
+@pytest.mark.parametrize(("name", "data"), [*PAYLOADS, *DAMAGED, *FOREIGN], ids=lambda value: "")
+def test_torch_never_loads_what_we_refuse_nor_the_reverse(name: str, data: bytes, tmp_path: Path) -> None:
+    import torch
+
+    facts = read_access(BytesAccess(data), "model.pt")
+    path = tmp_path / "model.pt"
+    path.write_bytes(data)
+    try:
+        if "bomb" in name or "enormous" in name:
+            return
+        torch.load(path, map_location="cpu", weights_only=True)
+        loads = True
+    except Exception:  # every way in which torch refuses
+        loads = False
+    finally:
+        path.unlink()
+    assert facts.verdict.loads in (loads, None), facts.verdict
+
+
+@pytest.mark.parametrize("name", [name for name, _ in hostile.bombs()])
+def test_bombs_end_soon(name: str) -> None:
+    data = next(data for other, data in hostile.bombs() if other == name)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    facts = read_access(BytesAccess(data), "model.pt")
+    found = {item.code for item in findings(facts)}
+    assert time.process_time() - start < 1.0
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < (128 << 10 if sys.platform == "linux" else 128 << 20)
+    assert found or unreadable(facts) or facts.verdict.loads is not None
