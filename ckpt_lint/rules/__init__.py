@@ -22,14 +22,23 @@ from ckpt_lint.rules.loading import (
     whole_module_load,
 )
 from ckpt_lint.rules.restoring import (
+    assign_after_optimizer,
     fragile_prefix_strip,
     load_state_dict_from_path,
     load_state_dict_result_as_module,
     optimizer_restored_before_move,
+    scheduler_built_between_restores,
     state_dict_changed_while_iterated,
     unreviewed_partial_load,
 )
 from ckpt_lint.rules.saving import state_dict_not_called, state_dict_reference, whole_module_save
+from ckpt_lint.rules.training_state import (
+    missing_ema_state,
+    missing_optimizer_state,
+    missing_progress,
+    missing_scaler_state,
+    missing_scheduler_state,
+)
 
 
 class RuleModule(Protocol):
@@ -46,6 +55,11 @@ MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
     state_dict_not_called,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
+    missing_optimizer_state,  # type: ignore[assignment]
+    missing_scheduler_state,  # type: ignore[assignment]
+    missing_scaler_state,  # type: ignore[assignment]
+    missing_progress,  # type: ignore[assignment]
+    missing_ema_state,  # type: ignore[assignment]
     load_without_map_location,  # type: ignore[assignment]
     load_without_weights_only,  # type: ignore[assignment]
     unsafe_load,  # type: ignore[assignment]
@@ -64,5 +78,7 @@ MODULES: tuple[RuleModule, ...] = (
     fragile_prefix_strip,  # type: ignore[assignment]
     optimizer_restored_before_move,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
+    scheduler_built_between_restores,  # type: ignore[assignment]
+    assign_after_optimizer,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

@@ -1,0 +1,92 @@
+"""Where a module is moved to a device, and whether that may have happened out of sight."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ckpt_lint import apis
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import World
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, last_name
+
+MOVERS = frozenset({"to", "cuda", "xpu", "npu", "to_empty"})
+PLACERS = re.compile(r"^(accelerate|deepspeed|lightning|pytorch_lightning|lightning_fabric|colossalai)\b")
+_GLOBAL = ("torch.set_default_device", "torch.set_default_tensor_type", "torch.cuda.set_default_device")
+
+
+def is_move(module: ModuleFacts, call: t.Node) -> bool:
+    """Whether a call moves its receiver to a device that may not be the CPU (a cast is no move)."""
+    if not isinstance(call, t.Call) or not isinstance(call.func, t.Attribute) or call.func.attr not in MOVERS:
+        return False
+    if call.func.attr != "to":
+        return True
+    return any(_is_device(module, arg) for arg in call.args)
+
+
+def _is_device(module: ModuleFacts, arg: t.Argument) -> bool:
+    if arg.keyword is not None and arg.keyword != "device":
+        return False
+    constant = module.constant(arg.value)
+    if constant is not None:
+        return not (isinstance(constant.value, str) and constant.value.startswith("cpu"))
+    names = module.names.of(arg.value)
+    if any(name.startswith("torch.") and name.count(".") == 1 and name != "torch.device" for name in names):
+        return False  # a dtype
+    return not re.search(r"dtype|^(half|float|double)$", last_name(arg.value))
+
+
+def moves_of(module: ModuleFacts, variable: t.Expr) -> Iterator[t.Call]:
+    """The calls that move a variable's module: `m.to(d)`, `DataParallel(m).cuda()`."""
+    for place in module.uses(variable):
+        current: t.Node = place
+        while isinstance(current.parent, (t.Attribute, t.Call, t.Argument)):
+            current = current.parent
+            if is_move(module, current) and current.start <= place.start:
+                assert isinstance(current, t.Call)
+                if any(node is place for node in t.walk(current.func)):
+                    yield current
+                    break
+
+
+class Placement:
+    """Asks whether a module starts on the CPU, made by code that we see and that moves nothing."""
+
+    def __init__(self, world: World, values: Values) -> None:
+        self.world = world
+        self.values = values
+
+    def is_left_alone(self, module: ModuleFacts) -> bool:
+        """Whether a file places its own modules: no framework and no default device does it."""
+        if any(set(module.names.of(call.func)) & set(_GLOBAL) for call in module.calls):
+            return False
+        imported = (alias.name for n in module.nodes if isinstance(n, t.Import) for alias in n.names)
+        froms = (n.module for n in module.nodes if isinstance(n, t.ImportFrom))
+        return not any(PLACERS.match(name) for name in (*imported, *froms))
+
+    def starts_on_cpu(self, module: ModuleFacts, expr: t.Expr, at: t.Node) -> bool:
+        """Whether the module that `expr` names was made in the same body by code that moves nothing."""
+        bindings = [b for b in module.names.bindings(expr) if b.how not in ("augment", "delete")]
+        if not bindings:
+            return False
+        return all(
+            b.how == "assign" and b.value is not None and self._made_still(module, b.value, expr, at) for b in bindings
+        )
+
+    def _made_still(self, module: ModuleFacts, value: t.Expr, expr: t.Expr, at: t.Node) -> bool:
+        if flow.body_of(value) is not flow.body_of(at) or any(is_move(module, node) for node in t.walk(value)):
+            return False
+        if isinstance(value, t.Name) or not isinstance(value, t.Call):
+            return False
+        if any(apis.constructs(name) == apis.MODULE for name in module.names.of(value.func)):
+            return not any(arg.keyword in ("device", "device_map") for arg in value.args)
+        found = self.world.callees(module, value)
+        return bool(found) and all(not _touches_devices(d.node) for d in found) and (
+            apis.MODULE in self.values.kinds(module, value)
+        )
+
+
+def _touches_devices(node: t.Node) -> bool:
+    return any(isinstance(n, t.Attribute) and n.attr in (*MOVERS, "device") for n in t.walk(node))

@@ -1,0 +1,119 @@
+"""Optimizers as one function builds them: from which module's parameters, and where their state is restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ckpt_lint import apis
+from ckpt_lint.facts.loads import parameter_of
+from ckpt_lint.facts.view import View
+from ckpt_lint.facts.world import Definition, bind, is_method_call
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, Variable, last_name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """`target = Class(parameters of modules, ...)`; `of` are the modules, as the call names them."""
+
+    call: t.Call
+    target: t.Expr
+    name: str
+    of: tuple[t.Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RestorePoint:
+    """A place of a function where the state of `receiver` is restored: the call itself, or that of a helper."""
+
+    call: t.Call
+    receiver: t.Expr
+    helper: Definition | None = None
+
+
+def built(view: View, kind: str) -> Iterator[Built]:
+    """The optimizers or schedulers (as `kind` says) that a module builds and binds to a variable."""
+    for call in view.module.calls:
+        statement = call.parent
+        if not isinstance(statement, (t.Assign, t.AnnAssign)) or call.role != "value":
+            continue
+        targets = statement.targets if isinstance(statement, t.Assign) else (statement.target,)
+        name = _constructor(view, call, kind) if len(targets) == 1 else None
+        if name is not None and view.module.variable(targets[0]) is not None:
+            yield Built(call, targets[0], name, tuple(_modules(view.module, call)))
+
+
+def _constructor(view: View, call: t.Call, kind: str) -> str | None:
+    for name in view.module.names.of(call.func):
+        if apis.constructs(name) == kind:
+            return name
+        for found in view.facts.world.definitions(view.module, name):
+            if isinstance(found.node, t.ClassDef) and view.facts.world.class_kind(found) == kind:
+                return name
+    return None
+
+
+def _modules(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
+    """The `m` of every `m.parameters()` in a call's arguments, one variable deep."""
+    for arg in call.args:
+        roots: list[t.Expr] = [arg.value]
+        if isinstance(arg.value, t.Name):
+            roots.extend(b.value for b in module.names.bindings(arg.value) if b.how == "assign" and b.value is not None)
+        for root in roots:
+            for node in t.walk(root):
+                if isinstance(node, t.Attribute) and node.attr in ("parameters", "named_parameters"):
+                    yield node.value
+
+
+def restore_points(view: View, role: str) -> Iterator[RestorePoint]:
+    """The restores of a role in a module: direct ones, and calls of functions that restore a parameter, one deep."""
+    for restore in view.restores:
+        if restore.role == role:
+            yield RestorePoint(restore.call, restore.receiver)
+    for call in view.module.calls:
+        if last_name(call.func) == "load_state_dict" or not call.args:
+            continue
+        for found in view.facts.world.callees(view.module, call):
+            receiver = _through(view, call, found, role)
+            if receiver is not None:
+                yield RestorePoint(call, receiver, found)
+
+
+def _through(view: View, call: t.Call, found: Definition, role: str) -> t.Expr | None:
+    """The argument whose state a called function restores."""
+    function = found.node
+    if not isinstance(function, t.FunctionDef) or "load_state_dict" not in found.module.calls_by_name:
+        return None
+    for restore in view.facts.restores.of(found.module):
+        if restore.role != role or flow.function_of(restore.call) is not function:
+            continue
+        param = parameter_of(found.module, restore.receiver, function)
+        if param is not None:
+            given = bind(call, function, instance=is_method_call(call, function)).values.get(param.name)
+            if given is not None:
+                return given
+    return None
+
+
+def before(first: t.Node, second: t.Node) -> bool:
+    """Whether `first` may have run when `second` runs: both in one body, in this order, on one way through it."""
+    return (
+        flow.body_of(first) is flow.body_of(second)
+        and first.start < second.start
+        and not flow.exclusive(first, second)
+        and flow.falls_through(first, second)
+    )
+
+
+def same(view: View, one: t.Expr, other: t.Expr) -> Variable | None:
+    """The variable that both expressions name, None where they do not name one."""
+    variable = view.module.variable(one)
+    return variable if variable is not None and variable == view.module.variable(other) else None
+
+
+def last_built(view: View, made: Sequence[Built], point: RestorePoint) -> Built | None:
+    """The construction of what is restored at a point: the last one above it in the same body."""
+    own = (b for b in reversed(made) if same(view, b.target, point.receiver) and before(b.call, point.call))
+    return next(own, None)
