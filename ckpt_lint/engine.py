@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +10,11 @@ from typing import Protocol
 from ckpt_lint import rules, suppress
 from ckpt_lint.edits import converge
 from ckpt_lint.facts.view import Facts, Other, Report, View
-from ckpt_lint.facts.world import World
 from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span, Status
 from ckpt_lint.project.bounds import TorchBounds
 from ckpt_lint.settings import Settings
 from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.read import Read, read_modules
+from ckpt_lint.source.read import Read
 from ckpt_lint.source.text import Source
 
 STRONGER = {
@@ -33,8 +31,12 @@ DOCS = "https://ckpt-lint.readthedocs.io/rules/"
 class Project(Protocol):
     """What the engine asks of the project that a source belongs to."""
 
-    def world(self, replaced: Sequence[ModuleFacts]) -> World:
-        """The project's world, with these modules in place of those on disk."""
+    def read(self, source: Source) -> Read:
+        """The modules of a source."""
+        ...
+
+    def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
+        """The project's facts, with these modules of one file in place of those on disk."""
         ...
 
     def bounds(self, source: Source) -> TorchBounds:
@@ -94,7 +96,7 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
 
 def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     """The findings of a source: read, asked of every rule that is on, suppressed, one finding an argument."""
-    read = read_modules(source, os.path.abspath(source.path))
+    read = project.read(source)
     codes = settings.codes_for(source.path)
     found = list(_findings(source, read, project=project, settings=settings, codes=codes))
     found.sort(key=lambda f: f.finding.sort_key)
@@ -118,8 +120,7 @@ class _Found:
 def _findings(
     source: Source, read: Read, *, project: Project, settings: Settings, codes: frozenset[str]
 ) -> Iterable[_Found]:
-    world = project.world(read.modules)
-    facts = Facts(world)
+    facts = project.facts(read.modules)
     bounds = project.bounds(source)
     seen: set[tuple[str, Span, str]] = set()
     for module in read.modules:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Applicability, Outcome, Problem, Status
+from ckpt_lint.project.imports import imports_own
 from ckpt_lint.settings import Settings
 from ckpt_lint.source.gate import may_matter
 
@@ -55,14 +56,14 @@ class Mode:
 
 def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
     """Check, and where `mode` says so fix, every target. Raises ConfigError before the first result."""
-    waiting = [(target, _heavy_bytes(target, configs)) for target in targets]
+    worker = Worker(configs, mode)
+    waiting = [(target, worker.heavy_bytes(target)) for target in targets]
     total = sum(size for _, size in waiting if size)
     if jobs > 1 and total >= PAYS_FROM:
         from ckpt_lint.parallel import run_parallel
 
         yield from run_parallel(waiting, configs, mode, jobs=jobs)
         return
-    worker = Worker(configs, mode)
     for target, size in waiting:
         yield worker.check(target) if size is None or size else FileResult(Outcome(target.path))
 
@@ -82,6 +83,33 @@ class Worker:
         self.mode = mode
         self._workspace: Workspace | None = None
 
+    def heavy_bytes(self, target: Target) -> int | None:
+        """How many bytes of a target are behind the gate: 0 where it may pass, None where a worker says why not."""
+        settings = self.configs.settings_for(target.path)
+        if target.problem is not None:
+            return None
+        data = _read(target.path, settings)
+        if isinstance(data, Problem):
+            return None
+        if _must_be_read(data) or self._matters(target.path, data, settings, named=True):
+            return min(len(data), settings.max_file_size) or 1
+        return 0
+
+    def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
+        """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""
+        if not settings.gate or may_matter(data):
+            return True
+        return named and imports_own(data) and self.workspace.reaches(path, data, settings)
+
+    @property
+    def workspace(self) -> Workspace:
+        """What is known of the projects so far."""
+        if self._workspace is None:
+            from ckpt_lint.workspace import Workspace
+
+            self._workspace = Workspace()
+        return self._workspace
+
     def check(self, target: Target) -> FileResult:
         """One file, from its bytes to its outcome."""
         if target.problem is not None:
@@ -97,20 +125,21 @@ class Worker:
 
     def check_bytes(self, path: str, data: bytes, settings: Settings, *, named: bool = True) -> FileResult:
         """The same for bytes that are at hand; nothing is written. `named` says whether `path` is a place on disk."""
-        if settings.gate and not _must_be_read(data) and not may_matter(data):
+        if not _must_be_read(data) and not self._matters(path, data, settings, named=named):
             return FileResult(Outcome(path))
         from ckpt_lint.source.text import read_source
 
         source = read_source(path, data, max_size=settings.max_file_size)
         if isinstance(source, Problem):
             return FileResult(Outcome(path, problems=(source,)))
-        if settings.gate and not source.problems and not may_matter(source.text.encode("utf-8", "surrogatepass")):
+        text = source.text.encode("utf-8", "surrogatepass")
+        if not source.problems and not self._matters(path, text, settings, named=named):
             return FileResult(Outcome(path))
         return self._judge(source, settings, named=named)
 
     def check_text(self, path: str, text: str, settings: Settings, *, named: bool = True) -> FileResult:
         """The same for the text of a Python file, decoded already; its newlines and byte order mark may be gone."""
-        if settings.gate and not may_matter(text.encode("utf-8", "surrogatepass")):
+        if not self._matters(path, text.encode("utf-8", "surrogatepass"), settings, named=named):
             return FileResult(Outcome(path))
         from ckpt_lint.source.text import source_of_text
 
@@ -121,10 +150,8 @@ class Worker:
 
     def _judge(self, source: Source, settings: Settings, *, named: bool) -> FileResult:
         from ckpt_lint import engine
-        from ckpt_lint.workspace import Workspace
 
-        self._workspace = self._workspace or Workspace()
-        project = self._workspace.project_of(source, settings, named=named)
+        project = self.workspace.project_of(source, settings, named=named)
         if not self.mode.applicabilities:
             outcome = engine.check(source, project=project, settings=settings)
             return FileResult(outcome, source if outcome.findings or outcome.problems else None)
@@ -148,19 +175,6 @@ class Worker:
         old = looking._judge(result.before, settings, named=True)
         outcome = dataclasses.replace(old.outcome, problems=(*old.outcome.problems, problem))
         return FileResult(outcome, result.before)
-
-
-def _heavy_bytes(target: Target, configs: Configs) -> int | None:
-    """How many bytes of a target are behind the gate: 0 where it may pass, None where a worker has to say why not."""
-    settings = configs.settings_for(target.path)
-    if target.problem is not None:
-        return None
-    data = _read(target.path, settings)
-    if isinstance(data, Problem):
-        return None
-    if not settings.gate or _must_be_read(data) or may_matter(data):
-        return min(len(data), settings.max_file_size) or 1
-    return 0
 
 
 def _read(path: str, settings: Settings) -> bytes | Problem:

@@ -5,13 +5,76 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from ckpt_lint.facts.world import World
-from ckpt_lint.project.bounds import TorchBounds
+from ckpt_lint.project.imports import imports
 from ckpt_lint.project.reader import Disk, ProjectFiles
-from ckpt_lint.settings import Settings
-from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.text import Source
+from ckpt_lint.settings import ApiNames, Settings
+
+if TYPE_CHECKING:
+    from ckpt_lint.facts.view import Facts
+    from ckpt_lint.project.bounds import TorchBounds
+    from ckpt_lint.source.module import ModuleFacts
+    from ckpt_lint.source.read import Read
+    from ckpt_lint.source.text import Source
+
+MAX_HOPS = 3
+"""Re-exports that are followed."""
+
+MAX_PROJECTS = 2
+"""Projects of which the modules are kept: a run goes through files by name, so one project after the other."""
+
+
+class KnownProject:
+    """One project under one set of API names: its files, and the facts that all of them share."""
+
+    def __init__(self, files: ProjectFiles, api: ApiNames) -> None:
+        self.files = files
+        self.api = api
+        self._wrappers: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The facts of the project as it lies on disk."""
+        from ckpt_lint.facts.view import Facts
+        from ckpt_lint.facts.world import World
+
+        return Facts(World(self.files, api=self.api))
+
+    def wrappers(self, path: str, hops: int = MAX_HOPS) -> frozenset[str]:
+        """The names of save and load wrappers that a project file defines or passes on."""
+        known = self._wrappers.get(path)
+        if known is None:
+            self._wrappers[path] = frozenset()
+            names: set[str] = set()
+            if self.files.matters(path):
+                from ckpt_lint.facts.reach import wrapper_names
+
+                for module in self.facts.world.modules_of(path):
+                    names |= wrapper_names(self.facts, module)
+            if hops:
+                for target in self._imported(path, self.files.bytes_of(path)):
+                    names |= self.wrappers(target, hops - 1)
+            known = self._wrappers[path] = frozenset(names)
+        return known
+
+    def reaches(self, path: str, data: bytes) -> bool:
+        """Whether a file imports a save or load wrapper of the project and names it."""
+        for target in self._imported(path, data):
+            if any(name.encode() in data for name in self.wrappers(target)):
+                return True
+        return False
+
+    def _imported(self, path: str, data: bytes) -> Sequence[str]:
+        found: dict[str, None] = {}
+        for module, level in imports(data):
+            if not level and not self.files.may_hold(module):
+                continue
+            target = self.files.resolve(path, module, level)
+            if target is not None and target != path:
+                found[target] = None
+        return tuple(found)
 
 
 @dataclass
@@ -19,31 +82,64 @@ class Workspace:
     """The projects of one run; what is read of the disk is kept."""
 
     disk: Disk = field(default_factory=Disk)
+    known: dict[tuple[str, ApiNames], KnownProject] = field(default_factory=dict)
 
     def project_of(self, source: Source, settings: Settings, *, named: bool = True) -> FileProject:
         """The project of a source. `named` says whether its path is a place on disk; else nothing is looked up."""
         path = os.path.abspath(source.path) if named else os.path.join(settings.root, "stdin.py")
-        return FileProject(self.disk.project_of(path), settings, path, named)
+        return FileProject(self.project_at(path, settings), settings, path, named)
+
+    def project_at(self, path: str, settings: Settings) -> KnownProject:
+        """The project of the file at an absolute path."""
+        files = self.disk.project_of(path)
+        key = (files.root, settings.api)
+        project = self.known.pop(key, None) or KnownProject(files, settings.api)
+        self.known[key] = project  # the latest last
+        while len(self.known) > MAX_PROJECTS:
+            oldest = next(iter(self.known))
+            self.known.pop(oldest)
+            self.disk.forget(oldest[0])
+        return project
+
+    def reaches(self, path: str, data: bytes, settings: Settings) -> bool:
+        """Whether a file that the gate would let pass calls a wrapper of its project."""
+        path = os.path.abspath(path)
+        return self.project_at(path, settings).reaches(path, data)
 
 
 @dataclass(frozen=True)
 class FileProject:
     """A project as one of its files sees it: what `engine.Project` asks for."""
 
-    files: ProjectFiles
+    project: KnownProject
     settings: Settings
     path: str
     named: bool
 
-    def world(self, replaced: Sequence[ModuleFacts]) -> World:
-        """The project's world, with these modules of the file in place of those on disk."""
-        world = World(self.files if self.named else None, api=self.settings.api, partial=not self.named)
-        world.add(replaced)
-        return world
+    def read(self, source: Source) -> Read:
+        """The modules of the source: those of the project where the file on disk is the same."""
+        if self.named:
+            known = self.project.files.source(self.path)
+            if known is not None and known.text == source.text:
+                return self.project.files.read_whole(self.path)
+        from ckpt_lint.source.read import read_modules
+
+        return read_modules(source, self.path)
+
+    def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
+        """The project's facts, with these modules of the file in place of those on disk."""
+        if self.named and tuple(modules) == tuple(self.project.files.read(self.path)):
+            return self.project.facts
+        from ckpt_lint.facts.view import Facts
+        from ckpt_lint.facts.world import World
+
+        world = World(self.project.files if self.named else None, api=self.settings.api, partial=not self.named)
+        world.add(modules)
+        return Facts(world)
 
     def bounds(self, source: Source) -> TorchBounds:
         """The torch that is declared for the file: the settings' own, else what manifests say."""
-        return self.files.bounds_of(self.path, source, self.settings.torch_version)
+        return self.project.files.bounds_of(self.path, source, self.settings.torch_version)
 
     def display(self, path: str) -> str:
         """A file of the project as a run in the working folder names it."""
@@ -52,4 +148,4 @@ class FileProject:
 
     def source(self, path: str) -> Source | None:
         """The text of another file of the project."""
-        return self.files.source(path)
+        return self.project.files.source(path)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
-from ckpt_lint.project.bounds import BoundsCache, TorchBounds, declared_torch, parse_override
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
-from ckpt_lint.project.root import project_root
+from ckpt_lint.project.imports import foreign
+from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.gate import may_matter
-from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.read import read_modules
-from ckpt_lint.source.text import Source, read_source
+
+if TYPE_CHECKING:
+    from ckpt_lint.project.bounds import BoundsCache, TorchBounds
+    from ckpt_lint.source.module import ModuleFacts
+    from ckpt_lint.source.read import Read
+    from ckpt_lint.source.text import Source
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -29,16 +34,21 @@ def read_bytes(path: str) -> bytes | None:
 class Disk:
     """What one run has read of the disk: shared by all its projects."""
 
-    bounds: BoundsCache = field(default_factory=BoundsCache)
+    roots: RootCache = field(default_factory=RootCache)
+    manifests: BoundsCache | None = None
     read: Callable[[str], bytes | None] = read_bytes
     projects: dict[str, ProjectFiles] = field(default_factory=dict)
 
     def project_of(self, path: str) -> ProjectFiles:
         """The project that a file belongs to."""
-        root = project_root(path, self.bounds.roots)
+        root = project_root(path, self.roots)
         if root not in self.projects:
             self.projects[root] = ProjectFiles(root, self)
         return self.projects[root]
+
+    def forget(self, root: str) -> None:
+        """Drop what is known of a project's files."""
+        self.projects.pop(root, None)
 
 
 class ProjectFiles:
@@ -48,7 +58,7 @@ class ProjectFiles:
         self.root = root
         self.disk = disk
         self._index: ModuleIndex | None = None
-        self._modules: dict[str, tuple[ModuleFacts, ...]] = {}
+        self._reads: dict[str, Read] = {}
         self._sources: dict[str, Source | None] = {}
         self._matters: dict[str, bool] = {}
         self._mentions: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -57,12 +67,14 @@ class ProjectFiles:
     def index(self) -> ModuleIndex:
         """The project's python files and their module names."""
         if self._index is None:
-            self._index = index_modules(project_files(self.root, self.disk.bounds.roots))
+            self._index = index_modules(project_files(self.root, self.disk.roots))
         return self._index
 
     def source(self, path: str) -> Source | None:
         """The text of a file, None where it cannot be read."""
         if path not in self._sources:
+            from ckpt_lint.source.text import read_source
+
             data = self.disk.read(path)
             found = read_source(path, data) if data is not None else None
             self._sources[path] = None if found is None or isinstance(found, Problem) else found
@@ -70,10 +82,28 @@ class ProjectFiles:
 
     def read(self, path: str) -> Sequence[ModuleFacts]:
         """The modules of a file."""
-        if path not in self._modules:
+        return self.read_whole(path).modules
+
+    def read_whole(self, path: str) -> Read:
+        """The modules of a file, and what could not be parsed of it."""
+        if path not in self._reads:
+            from ckpt_lint.source.read import NOTHING, read_modules
+
             source = self.source(path)
-            self._modules[path] = read_modules(source, path).modules if source is not None else ()
-        return self._modules[path]
+            self._reads[path] = read_modules(source, path) if source is not None else NOTHING
+        return self._reads[path]
+
+    def bytes_of(self, path: str) -> bytes:
+        """The bytes of a file, b"" where they cannot be had."""
+        return self.disk.read(path) or b""
+
+    def may_hold(self, module: str) -> bool:
+        """Whether an absolute import may mean a file of the project, told from its first name."""
+        return not foreign(module) and module.partition(".")[0] in self._first_names
+
+    @cached_property
+    def _first_names(self) -> frozenset[str]:
+        return frozenset(part for name in self.index.by_name for part in (name.partition(".")[0],))
 
     def resolve(self, path: str, module: str, level: int) -> str | None:
         """The project file that an import means."""
@@ -97,10 +127,14 @@ class ProjectFiles:
 
     def bounds_of(self, path: str, source: Source | None, override: str | None) -> TorchBounds:
         """The torch that is declared for a file; `override` is the setting that wins over every manifest."""
+        from ckpt_lint.project.bounds import BoundsCache, declared_torch, parse_override
+
+        if self.disk.manifests is None:
+            self.disk.manifests = BoundsCache(roots=self.disk.roots)
         return declared_torch(
             path,
             self.root,
-            cache=self.disk.bounds,
+            cache=self.disk.manifests,
             source_text=source.text if source is not None and not source.is_notebook else None,
             notebook_manifests=tuple((m.name, m.text) for m in source.manifests) if source is not None else (),
             override=parse_override(override) if override else None,

@@ -20,6 +20,9 @@ class Read:
     parsed: int
 
 
+NOTHING = Read((), (), 0)
+
+
 def read_modules(source: Source, path: str | None = None) -> Read:
     """Parse a source. A part that cannot be parsed is a problem; the other parts are read all the same."""
     bodies: dict[str, list[t.Module]] = {}

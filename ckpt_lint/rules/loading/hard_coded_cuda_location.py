@@ -8,6 +8,7 @@ from ckpt_lint.edits import replace
 from ckpt_lint.facts.locations import needs_cuda, read_location
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
+from ckpt_lint.source import tree as t
 
 RULE = RuleInfo(
     code="CKP306",
@@ -54,7 +55,9 @@ def check(view: View) -> Iterator[Report]:
         if value is None or value.start in seen or not any(arg.value is value for arg in load.call.args):
             continue
         location = read_location(load.module, value, load.api)
-        if location is None or not location.cuda or needs_cuda(load.module, load.call):
+        if isinstance(value, (t.Name, t.Attribute)) or location is None or not location.cuda:
+            continue
+        if needs_cuda(load.module, load.call):
             continue
         seen.add(value.start)
         message = (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.edits import add_keyword
+from ckpt_lint.edits import replace
+from ckpt_lint.facts.arguments import set_argument
+from ckpt_lint.facts.buffers import is_round_trip, reads_buffer
+from ckpt_lint.facts.judged import Judged, judged
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.reads import Flow, Use
-from ckpt_lint.facts.saves import is_buffer
 from ckpt_lint.facts.tensors import is_deviceless
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
@@ -22,7 +24,7 @@ RULE = RuleInfo(
     severity=Severity.WARNING,
     on=True,
     fix=Applicability.SAFE,
-    fix_shape="keyword-added",
+    fix_shape="keyword-set",
     groups=("portability",),
     page=Page(
         summary="A checkpoint is loaded without `map_location`.",
@@ -61,64 +63,35 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads whose device is left to the file."""
     seen: set[int] = set()
-    for load in view.loads:
-        if load.has("map_location") or not _judged_here(load):
+    for found in judged(view, "map_location"):
+        load = found.load
+        if load.has("map_location") or found.place.start in seen:
             continue
         flow = view.flow(load)
-        if _silent(view, load, flow):
-            continue
-        report = _report(view, load, safe=flow.uses <= SAFE_USES)
-        if report.node.start not in seen:
-            seen.add(report.node.start)
-            yield report
-
-
-def _judged_here(load: Load) -> bool:
-    """A call of a load wrapper is judged only for what the wrapper forwards."""
-    return load.wrapper is None or (load.inner is not None and "map_location" in load.inner.forwards)
+        if not _silent(view, load, flow):
+            seen.add(found.place.start)
+            yield _report(view, found, safe=flow.uses <= SAFE_USES)
 
 
 def _silent(view: View, load: Load, flow: Flow) -> bool:
     if flow.uses and flow.uses <= {Use.NUMPY, Use.LOOKED_AT} and Use.NUMPY in flow.uses:
         return True
-    if load.path is not None and is_buffer(view.facts.values, load.module, load.path):
-        return _round_trip(view, load)
+    if reads_buffer(view.facts.values, load):
+        return is_round_trip(view.facts, load)
     match = view.match(load)
     return match.by == "path" and all(
         is_deviceless(view.facts.values, view.facts.checkpoints, save) for save in match.saves
     )
 
 
-def _round_trip(view: View, load: Load) -> bool:
-    """A buffer that the same module saves into."""
-    variable = view.module.variable(load.path) if load.path is not None else None
-    if variable is None:
-        return False
-    return any(
-        save.path is not None and save.path_module is view.module and view.module.variable(save.path) == variable
-        for save in view.facts.saves.direct(view.module)
-    )
-
-
-def _report(view: View, load: Load, *, safe: bool) -> Report:
+def _report(view: View, found: Judged, *, safe: bool) -> Report:
+    load = found.load
     name = {apis.JIT_LOAD: "torch.jit.load", apis.HUB_LOAD: "load_state_dict_from_url"}.get(load.api, "torch.load")
     message = f"`{name}` without `map_location`: a file that was saved on a GPU does not load on a host without one"
-    default = load.inherited.get("map_location")
-    if default is not None and load.wrapper is not None and load.wrapper.module is view.module:
-        return Report(default, f"{message} (calls leave `{default.name}` to this default)")
-    if load.handed_over:
-        return Report(load.call, message, call=load.call, argument="device")
-    keyword = _keyword(load)
-    fix = None
-    if keyword is not None:
-        edits = add_keyword(view.text, load.call.span, f'{keyword}="cpu"')
-        fix = Fix(Applicability.SAFE if safe else Applicability.UNSAFE, f'Add `{keyword}="cpu"`', edits)
+    if found.default is not None:
+        fix = Fix(Applicability.UNSAFE, 'Make the default `"cpu"`', replace(found.place.span, '"cpu"'))
+        return Report(found.place, f"{message} (calls leave `{found.default.name}` to this default)", fix)
+    edits = set_argument(view.text, load, "map_location", '"cpu"')
+    safety = Applicability.SAFE if safe else Applicability.UNSAFE
+    fix = Fix(safety, 'Load to `"cpu"`', edits) if edits else None
     return Report(load.call, message, fix, call=load.call, argument="device")
-
-
-def _keyword(load: Load) -> str | None:
-    """How a caller names the argument: a load wrapper may call its parameter something else."""
-    if load.wrapper is None or load.inner is None or "map_location" not in load.inner.given:
-        return "map_location"
-    param = load.inherited.get("map_location")
-    return param.name if param is not None else None
