@@ -23,10 +23,12 @@ from ckpt_lint.rules.loading import (
 )
 from ckpt_lint.rules.restoring import (
     assign_after_optimizer,
+    dcp_load_result,
     fragile_prefix_strip,
     load_state_dict_from_path,
     load_state_dict_result_as_module,
     optimizer_restored_before_move,
+    rng_state_on_device,
     scheduler_built_between_restores,
     state_dict_changed_while_iterated,
     unreviewed_partial_load,
@@ -80,5 +82,7 @@ MODULES: tuple[RuleModule, ...] = (
     state_dict_changed_while_iterated,  # type: ignore[assignment]
     scheduler_built_between_restores,  # type: ignore[assignment]
     assign_after_optimizer,  # type: ignore[assignment]
+    dcp_load_result,  # type: ignore[assignment]
+    rng_state_on_device,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)
