@@ -2,82 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 from ckpt_lint import engine, rules
-from ckpt_lint.facts.world import World
 from ckpt_lint.model import Outcome, Problem
-from ckpt_lint.project.bounds import NOT_DECLARED, TorchBounds
 from ckpt_lint.settings import Settings
-from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.text import Source, source_of_text
-
-NAME = "train.py"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OneFile:
-    """A project whose only file is the program (see `ckpt_lint.facts.world.Files`)."""
-
-    modules: tuple[ModuleFacts, ...]
-
-    def read(self, path: str) -> Sequence[ModuleFacts]:
-        """The program."""
-        return self.modules
-
-    def resolve(self, path: str, module: str, level: int) -> str | None:
-        """No import is one of the project."""
-        return None
-
-    def mentioning(self, words: Sequence[str]) -> Sequence[str]:
-        """The program, which is always worth looking at."""
-        return tuple({module.path: None for module in self.modules})
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Alone:
-    """A project of one file, of which all is known: nothing on disk is looked at (see `engine.Project`)."""
-
-    def world(self, replaced: Sequence[ModuleFacts]) -> World:
-        """The modules of the program, and no others."""
-        world = World(OneFile(tuple(replaced)))
-        world.add(replaced)
-        return world
-
-    def bounds(self, source: Source) -> TorchBounds:
-        """No torch is declared."""
-        return NOT_DECLARED
-
-    def display(self, path: str) -> str:
-        """The one file's name."""
-        return NAME
-
-    def source(self, path: str) -> Source | None:
-        """There is no other file."""
-        return None
+from ckpt_lint.source.text import Source, read_source
+from ckpt_lint.workspace import Workspace
 
 
 def check_program(text: str, codes: frozenset[str]) -> Outcome:
-    """Judge a program with these codes on. Raises ValueError where it cannot be read."""
-    return engine.check(_source(text), project=Alone(), settings=_settings(codes))
+    """Judge a program, the only file of its project, with these codes on. Raises ValueError where it cannot be read."""
+    with _alone(text, codes) as (source, project, settings):
+        return engine.check(source, project=project, settings=settings)
 
 
 def fix_program(code: str, text: str) -> str:
     """The program after every fix of one rule, unsafe ones included. Raises ValueError where it cannot be read."""
-    settings = _settings(frozenset({code}))
-    fixed, outcome = engine.fix(_source(text), project=Alone(), settings=settings, unsafe=True)
+    with _alone(text, frozenset({code})) as (source, project, settings):
+        fixed, outcome = engine.fix(source, project=project, settings=settings, unsafe=True)
     if outcome.problems:
         raise ValueError("; ".join(problem.message for problem in outcome.problems))
     return fixed.text
 
 
-def _settings(codes: frozenset[str]) -> Settings:
-    return dataclasses.replace(Settings.isolated(rules.ALL), selected=codes, in_tests=codes)
-
-
-def _source(text: str) -> Source:
-    source = source_of_text(NAME, text)
-    if isinstance(source, Problem):
-        raise ValueError(source.message)
-    return source
+@contextlib.contextmanager
+def _alone(text: str, codes: frozenset[str]) -> Iterator[tuple[Source, engine.Project, Settings]]:
+    """The program in a folder of its own, whose manifest keeps whatever lies around the folder out of the project."""
+    with tempfile.TemporaryDirectory(prefix="ckpt-lint-program-") as folder:
+        Path(folder, "pyproject.toml").write_text("[tool.ckpt-lint]\n", encoding="utf-8")
+        path = Path(folder, "train.py")
+        path.write_text(text, encoding="utf-8")
+        source = read_source(str(path), path.read_bytes())
+        if isinstance(source, Problem):
+            raise ValueError(source.message)
+        settings = dataclasses.replace(Settings.isolated(rules.ALL, root=folder), selected=codes, in_tests=codes)
+        yield source, Workspace().project_of(source, settings), settings
