@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,14 @@ FORWARDED = ("map_location", "weights_only", "pickle_module")
 """What a load wrapper may forward (the path alone makes none)."""
 
 WRAPPER_DEPTH = 2
-HANDOVERS = frozenset({"submit", "to_thread", "run_in_executor", "run_sync", "apply", "apply_async", "delayed"})
+HANDOVERS = frozenset({"submit", "to_thread", "run_in_executor", "run_sync"})
+"""Functions that call what they are given with the arguments that follow it."""
+
+PACKED_HANDOVERS = frozenset({"apply", "apply_async", "Thread", "Process"})
+"""Functions that call what they are given with a tuple of arguments and a dict of keywords."""
+
+MAPPERS = frozenset({"map", "imap", "imap_unordered", "map_async"})
+"""Functions that call what they are given with every item of what follows it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +33,8 @@ class Load:
 
     `open` says that a `**kwargs` may hold more. `wrapper` is the function through which `call` loads, `inner` the load
     in it. `inherited` names parameters that the call left to a default, and the parameter that has it; `forwards` the
-    arguments that the function around the load takes from its callers: those are judged at their calls.
+    arguments that the function around the load takes from its callers: those are judged at their calls. `homes` are
+    the modules of arguments that a wrapper in another module fills in.
     """
 
     module: ModuleFacts
@@ -38,14 +47,34 @@ class Load:
     inherited: Mapping[str, t.Parameter] = field(default_factory=dict)
     forwards: frozenset[str] = frozenset()
     handed_over: bool = False
+    homes: Mapping[str, ModuleFacts] = field(default_factory=dict)
 
     @property
     def path(self) -> t.Expr | None:
         """The file, URL or stream that is read."""
-        return self.given.get("url" if self.api == apis.HUB_LOAD else "f")
+        return self.given.get(_path_name(self.api))
+
+    @property
+    def path_module(self) -> ModuleFacts:
+        """The module in which `path` is written."""
+        return self.home(_path_name(self.api))
+
+    def home(self, name: str) -> ModuleFacts:
+        """The module in which an argument is written."""
+        return self.homes.get(name, self.module)
+
+    def constant(self, name: str) -> t.Constant | None:
+        """The literal that an argument is, None where it is absent, unknown or computed."""
+        return self.home(name).constant(self.given.get(name))
 
     def has(self, name: str) -> bool:
-        """Whether an argument is given, or may be (in a `**kwargs`, or by a caller of the function around)."""
+        """Whether an argument is given, or may be (in a `**kwargs`, or by a caller of the function around).
+
+        None is what all of torch's loaders take for an argument that is not there.
+        """
+        constant = self.constant(name)
+        if constant is not None:
+            return constant.value is not None
         return name in self.given or self.open or name in self.forwards
 
     def value(self, name: str) -> t.Expr | None:
@@ -109,34 +138,62 @@ class Loads:
                 api, earlier = partial
                 yield self._load(module, call, api, (*earlier, *call.args))
                 continue
-            yield from self._handed_over(module, call)
+            handed = self._handed_over(module, call)
+            if handed is not None:
+                yield handed
 
     def _partial(self, module: ModuleFacts, func: t.Expr) -> tuple[str, Sequence[t.Argument]] | None:
-        """The loader behind a name bound to `functools.partial(torch.load, ...)`, with the arguments bound so far."""
+        """The loader behind `functools.partial(torch.load, ...)`, under a name or not, with the arguments bound so far.
+
+        `staticmethod(torch.load)` and joblib's `delayed(torch.load)` bind none.
+        """
         if not isinstance(func, (t.Name, t.Attribute, t.Call)):
             return None
         for origin in self.values.origins(module, func):
             node = origin.node
-            if isinstance(node, t.Call) and node.args and origin.module.names.is_a(node.func, "functools.partial"):
+            if isinstance(node, t.Call) and node.args and origin.module.names.is_a(node.func, *_BINDERS):
                 api = self.loader(origin.module, node.args[0].value)
                 if api is not None:
                     return api, node.args[1:]
         return None
 
-    def _handed_over(self, module: ModuleFacts, call: t.Call) -> Iterator[Load]:
-        if last_name(call.func) not in HANDOVERS:
-            return
+    def _handed_over(self, module: ModuleFacts, call: t.Call) -> Load | None:
+        name = last_name(call.func)
+        if name not in _TAKERS:
+            return None
         for index, arg in enumerate(call.args):
-            api = self.loader(module, arg.value) if arg.keyword is None and not arg.star else None
+            if arg.star or arg.keyword not in (None, "func", "target", "fn"):
+                continue
+            api: str | None = self.loader(module, arg.value)
+            bound: Sequence[t.Argument] = ()
+            if api is None:
+                api, bound = self._partial(module, arg.value) or (None, ())
             if api is not None:
-                load = self._load(module, call, api, call.args[index + 1 :])
-                yield Load(load.module, load.call, api, load.given, load.open, forwards=load.forwards, handed_over=True)
-                return
+                if name in PACKED_HANDOVERS:
+                    return self._packed(module, call, api, bound, index)
+                later = call.args[index + 1 :] if name in HANDOVERS else ()
+                return dataclasses.replace(self._load(module, call, api, (*bound, *later)), handed_over=True)
+        return None
+
+    def _packed(
+        self, module: ModuleFacts, call: t.Call, api: str, bound: Sequence[t.Argument], index: int
+    ) -> Load:
+        """`pool.apply_async(torch.load, (path,), {"map_location": "cpu"})`, `Thread(target=torch.load, args=(path,))`."""
+        load = self._load(module, call, api, bound)
+        given, is_open = dict(load.given), load.open
+        for place, arg in enumerate(call.args):
+            if arg.keyword in ("kwargs", "kwds") or arg.keyword is None and place == index + 2:
+                entries = literal_entries(module, arg.value)
+                is_open = is_open or entries is None
+                given.update(entries or {})
+            elif arg.keyword == "args" or arg.keyword is None and place == index + 1:
+                is_open = is_open or not isinstance(arg.value, t.Sequence)
+                items = arg.value.items if isinstance(arg.value, t.Sequence) else ()
+                given.update(zip(apis.LOAD_PARAMETERS[api], items))
+        return dataclasses.replace(load, given=given, open=is_open, handed_over=True)
 
     def _load(self, module: ModuleFacts, call: t.Call, api: str, args: Sequence[t.Argument]) -> Load:
         given, is_open, doubles = read_arguments(module, args, apis.LOAD_PARAMETERS[api])
-        if api == apis.ULTRALYTICS_LOAD:
-            pass  # its own default is weights_only=False: rules ask `api`
         function = flow.function_of(call)
         forwards = self._forwards(module, function, given, doubles) if function is not None else frozenset()
         return Load(module, call, api, given, is_open, forwards=forwards)
@@ -192,26 +249,28 @@ class Loads:
         assert isinstance(function, t.FunctionDef)
         bound = bind(call, function, instance=is_method_call(call, function))
         given: dict[str, t.Expr] = {}
+        homes: dict[str, ModuleFacts] = {}
         inherited: dict[str, t.Parameter] = {}
         is_open = has_double_star(call) or bound.open
         extra = {arg.keyword: arg.value for arg in call.args if arg.keyword is not None}
         for name, value in inner.given.items():
-            param = parameter_of(wrapper.module, value, function)
+            param = parameter_of(inner.home(name), value, function)
             if param is None:
-                given[name] = value
+                given[name], homes[name] = value, inner.home(name)
             elif param.name in bound.values:
                 given[name] = bound.values[param.name]
             elif param.default is not None and not bound.open:
                 inherited[name] = param
-                if not (isinstance(param.default, t.Constant) and param.default.value is None):
-                    given[name] = param.default
-        if inner.forwards and not inner.open:
-            pass
+                given[name], homes[name] = param.default, wrapper.module
         for name in inner.forwards:
             if name not in inner.given and name in extra:
                 given[name] = extra[name]
+        for name, value in _passed_by_star(call, function, inner).items():
+            given.setdefault(name, value)
         forwards = self._outer_forwards(module, call, given)
-        return Load(module, call, inner.api, given, is_open, wrapper, inner, inherited, forwards)
+        return Load(
+            module, call, inner.api, given, is_open, wrapper, inner, inherited, forwards, inner.handed_over, homes
+        )
 
     def _outer_forwards(self, module: ModuleFacts, call: t.Call, given: Mapping[str, t.Expr]) -> frozenset[str]:
         function = flow.function_of(call)
@@ -219,6 +278,42 @@ class Loads:
             return frozenset()
         doubles = [arg.value for arg in call.args if arg.star == "**"]
         return self._forwards(module, function, given, doubles)
+
+
+    def forwarded_parameter(self, wrapper: Definition, inner: Load, name: str) -> t.Parameter | None:
+        """The parameter of a load wrapper that becomes the argument `name` of the load in it."""
+        if not isinstance(wrapper.node, t.FunctionDef) or name not in inner.given:
+            return None
+        return parameter_of(inner.home(name), inner.given[name], wrapper.node)
+
+    def inheriting(self, wrapper: Definition, param: t.Parameter) -> tuple[Load, ...]:
+        """The calls of a load wrapper, in the whole project, that leave a parameter to its default."""
+        found: list[Load] = []
+        for site in self.world.callers(wrapper):
+            found.extend(ld for ld in self.wrapped(site.module) if ld.call is site.call and param in ld.inherited.values())
+        return tuple(found)
+
+
+_BINDERS = ("functools.partial", "functools.partialmethod", "builtins.staticmethod", "joblib.delayed", "dask.delayed")
+_TAKERS = HANDOVERS | PACKED_HANDOVERS | MAPPERS
+
+
+def _path_name(api: str) -> str:
+    return "url" if api == apis.HUB_LOAD else "f"
+
+
+def _passed_by_star(call: t.Call, function: t.FunctionDef, inner: Load) -> dict[str, t.Expr]:
+    """What reaches the load in a wrapper through its `*args`, by the loader's parameters."""
+    star = next((i for i, arg in enumerate(inner.call.args) if arg.star == "*"), None)
+    if star is None or inner.inner is not None:
+        return {}
+    param = parameter_of(inner.module, inner.call.args[star].value, function)
+    if param is None or param.kind != "star":
+        return {}
+    plain = [p for p in function.params if p.kind == "positional"]
+    skipped = len(plain) - is_method_call(call, function)
+    values = [arg.value for arg in call.args if arg.keyword is None and not arg.star][skipped:]
+    return dict(zip(apis.LOAD_PARAMETERS[inner.api][star:], values))
 
 
 def parameter_of(module: ModuleFacts, expr: t.Expr, function: t.FunctionDef) -> t.Parameter | None:

@@ -70,7 +70,8 @@ def check(view: View) -> Iterator[Report]:
         flow = view.flow(load)
         if not _silent(view, load, flow):
             seen.add(found.place.start)
-            yield _report(view, found, safe=flow.uses <= SAFE_USES)
+            safe = Use.RESTORED in flow.uses and flow.uses <= SAFE_USES
+            yield _report(view, found, safe=safe)
 
 
 def _silent(view: View, load: Load, flow: Flow) -> bool:
@@ -89,8 +90,8 @@ def _report(view: View, found: Judged, *, safe: bool) -> Report:
     name = {apis.JIT_LOAD: "torch.jit.load", apis.HUB_LOAD: "load_state_dict_from_url"}.get(load.api, "torch.load")
     message = f"`{name}` without `map_location`: a file that was saved on a GPU does not load on a host without one"
     if found.default is not None:
-        fix = Fix(Applicability.UNSAFE, 'Make the default `"cpu"`', replace(found.place.span, '"cpu"'))
-        return Report(found.place, f"{message} (calls leave `{found.default.name}` to this default)", fix)
+        better = Fix(Applicability.UNSAFE, 'Make the default `"cpu"`', replace(found.place.span, '"cpu"'))
+        return Report(found.place, f"{message} (calls leave `{found.default.name}` to this default)", better)
     edits = set_argument(view.text, load, "map_location", '"cpu"')
     safety = Applicability.SAFE if safe else Applicability.UNSAFE
     fix = Fix(safety, 'Load to `"cpu"`', edits) if edits else None

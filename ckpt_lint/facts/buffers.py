@@ -1,0 +1,42 @@
+"""Loads from memory: streams that are no files, and round trips through them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ckpt_lint.facts.loads import Load
+from ckpt_lint.facts.saves import is_buffer
+from ckpt_lint.facts.values import Values
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts
+
+if TYPE_CHECKING:
+    from ckpt_lint.facts.view import Facts
+
+
+def reads_buffer(values: Values, load: Load) -> bool:
+    """Whether a load reads a stream in memory."""
+    return load.path is not None and is_buffer(values, load.path_module, load.path)
+
+
+def is_round_trip(facts: Facts, load: Load) -> bool:
+    """Whether the same module saves into the stream that is loaded, or into one whose bytes the stream is made of."""
+    if load.path is None:
+        return False
+    streams = list(_streams(facts.values, load.path_module, load.path))
+    for save in facts.saves.direct(load.path_module):
+        if save.path is not None and save.path_module is load.path_module:
+            variable = load.path_module.variable(save.path)
+            if variable is not None and any(load.path_module.variable(s) == variable for s in streams):
+                return True
+    return False
+
+
+def _streams(values: Values, module: ModuleFacts, path: t.Expr) -> list[t.Expr]:
+    """The expressions that may name the stream: the loaded one, and those in what it is made of."""
+    out: list[t.Expr] = [path]
+    for origin in values.origins(module, path):
+        if isinstance(origin.node, t.Call) and origin.module is module:
+            for arg in origin.node.args:
+                out.extend(n for n in t.walk(arg.value) if isinstance(n, (t.Name, t.Attribute)))
+    return out
