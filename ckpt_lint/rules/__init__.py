@@ -27,10 +27,12 @@ from ckpt_lint.rules.restoring import (
     fragile_prefix_strip,
     load_state_dict_from_path,
     load_state_dict_result_as_module,
+    missing_checkpoint_ignored,
     optimizer_restored_before_move,
     rng_state_on_device,
     scheduler_built_between_restores,
     state_dict_changed_while_iterated,
+    swallowed_load_error,
     unreviewed_partial_load,
 )
 from ckpt_lint.rules.saving import state_dict_not_called, state_dict_reference, whole_module_save
@@ -79,6 +81,8 @@ MODULES: tuple[RuleModule, ...] = (
     unreviewed_partial_load,  # type: ignore[assignment]
     fragile_prefix_strip,  # type: ignore[assignment]
     optimizer_restored_before_move,  # type: ignore[assignment]
+    swallowed_load_error,  # type: ignore[assignment]
+    missing_checkpoint_ignored,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
     scheduler_built_between_restores,  # type: ignore[assignment]
     assign_after_optimizer,  # type: ignore[assignment]

@@ -1,0 +1,64 @@
+"""Blocks that only tell people that something went wrong, and what they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ckpt_lint.facts.answers import is_log_call
+from ckpt_lint.facts.reads import Use
+from ckpt_lint.facts.view import View
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import last_name
+
+LOADERS = re.compile(r"load|resum|restor|ckpt|checkpoint|pretrained", re.IGNORECASE)
+_TELLERS = frozenset({"print_exc", "print_exception", "format_exc", "log_exception", "secho", "add_text", "flush"})
+
+
+def only_tells(block: Sequence[t.Stmt], *, counters: bool = False) -> bool:
+    """Whether a block only passes and logs; with `counters` it may also set numbers back."""
+    return all(_tells(statement, counters) for statement in block)
+
+
+def _tells(statement: t.Stmt, counters: bool) -> bool:
+    if isinstance(statement, t.Jump):
+        return statement.kind == "pass"
+    if isinstance(statement, t.ExprStmt):
+        value = statement.value
+        if isinstance(value, t.Constant):
+            return True
+        return is_log_call(value) or (isinstance(value, t.Call) and last_name(value.func) in _TELLERS)
+    if isinstance(statement, t.Assign) and counters:
+        return _is_number(statement.value)
+    if isinstance(statement, t.If):
+        return only_tells(statement.body, counters=counters) and only_tells(statement.orelse, counters=counters)
+    return isinstance(statement, (t.Import, t.ImportFrom))
+
+
+def _is_number(value: t.Expr) -> bool:
+    if isinstance(value, t.UnaryOp):
+        value = value.operand
+    if isinstance(value, t.Call):  # float("inf")
+        return last_name(value.func) == "float"
+    return isinstance(value, t.Constant) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool)
+
+
+def restores_in(view: View, block: Sequence[t.Stmt]) -> t.Call | None:
+    """The first call in a block that restores something, or loads what is restored: here, or one call deep."""
+    inside = [c for c in view.module.calls if any(s.start <= c.start and c.end <= s.end for s in block)]
+    direct = {restore.call for restore in view.restores}
+    loads = {load.call: load for load in view.loads}
+    for call in inside:
+        if call in direct:
+            return call
+        if call in loads and view.flow(loads[call]).uses & {Use.RESTORED, Use.ASSIGNED}:
+            return call
+        if LOADERS.search(last_name(call.func)) and _restores_inside(view, call):
+            return call
+    return None
+
+
+def _restores_inside(view: View, call: t.Call) -> bool:
+    found = [d for d in view.facts.world.callees(view.module, call) if isinstance(d.node, t.FunctionDef)]
+    return any(flow.function_of(r.call) is d.node for d in found for r in view.facts.restores.of(d.module))
