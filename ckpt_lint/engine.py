@@ -114,7 +114,7 @@ def texts_of(source: Source) -> Mapping[int | None, str]:
 @dataclass(frozen=True, slots=True)
 class _Found:
     finding: Finding
-    key: tuple[int, str] | None
+    keys: tuple[tuple[Span, str], ...]
 
 
 def _findings(
@@ -156,8 +156,8 @@ def _found(report: Report, rule: RuleInfo, view: View, project: Project) -> _Fou
         call=call.span,
         cause=report.cause,
     )
-    key = (call.index, report.argument) if report.argument else None
-    return _Found(finding, key)
+    calls = (call, *report.over) if report.argument else ()
+    return _Found(finding, tuple((node.span, report.argument or "") for node in calls))
 
 
 def _bounded(fix: Fix | None, source: Source) -> Fix | None:
@@ -177,16 +177,16 @@ def _related(other: Other, view: View, project: Project) -> Related | None:
 
 def _strongest(found: Sequence[_Found]) -> list[Finding]:
     """One finding an argument of a call: the strongest, which names the others."""
-    groups: dict[tuple[int, str], list[Finding]] = {}
+    groups: dict[tuple[Span, str], list[Finding]] = {}
     for item in found:
-        if item.key is not None:
-            groups.setdefault(item.key, []).append(item.finding)
+        for key in item.keys:
+            groups.setdefault(key, []).append(item.finding)
     weaker: dict[int, list[Finding]] = {}
     silent: set[int] = set()
     for (_, argument), members in groups.items():
         order = STRONGER.get(argument, ())
         ranked = sorted(members, key=lambda f: order.index(f.code) if f.code in order else len(order))
-        weaker[id(ranked[0])] = [f for f in ranked[1:] if f.code != ranked[0].code]
+        weaker.setdefault(id(ranked[0]), []).extend(f for f in ranked[1:] if f.code != ranked[0].code)
         silent.update(id(f) for f in ranked[1:] if f.code != ranked[0].code)
     return [_naming(f.finding, weaker.get(id(f.finding), ())) for f in found if id(f.finding) not in silent]
 

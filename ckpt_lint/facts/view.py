@@ -39,7 +39,8 @@ class Other:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a rule says of one place. `argument` names what the finding is about ("pickle", "device", "value" of the
-    `call`), for the rules of precedence; `severity` is None where it is the rule's own.
+    `call`), for the rules of precedence, `over` more calls that it speaks for; `severity` is None where it is the rule's
+    own.
     """
 
     node: t.Node
@@ -53,6 +54,7 @@ class Report:
     cause: str | None = None
     module: ModuleFacts | None = None
     span: Span | None = None
+    over: tuple[t.Node, ...] = ()
 
 
 class Facts:
