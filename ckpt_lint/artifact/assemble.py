@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ckpt_lint.artifact.draft import Draft, PickleRun
-from ckpt_lint.artifact.facts import ArtifactFacts, Bloat, GlobalFacts, Node, TensorFacts, Verdict
+from ckpt_lint.artifact.facts import ArtifactFacts, Bloat, GlobalFacts, Node, TensorFacts, TrainingFacts, Verdict
 from ckpt_lint.artifact.tables import REFERENCE
 from ckpt_lint.artifact.training import find_training
 from ckpt_lint.artifact.tree import Walk, walk
@@ -12,6 +12,7 @@ from ckpt_lint.artifact.values import Storage, Tensor
 
 _SCRIPT_MODULES = ("__torch__", "torch.jit._pickle", "torch._utils", "torch.jit", "torch", "collections")
 _BLOAT_LEAST = 1024
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "n_averaged")
 
 
 def assemble(draft: Draft, *, bytes_read: int, reads: int) -> ArtifactFacts:
@@ -26,7 +27,7 @@ def assemble(draft: Draft, *, bytes_read: int, reads: int) -> ArtifactFacts:
         draft.path, draft.access.size, draft.kind, draft.title, draft.format_version, draft.fingerprint,
         draft.root_name, draft.byte_order, draft.crc_written, tuple(draft.members),
         found.tree if draft.has_root else _flat_tree(draft, tensors), tensors, tuple(draft.storages),
-        sum(fact.elements for fact in _model_tensors(tensors, training.optimizers)), _tied(tensors), _bloat(found),
+        sum(fact.elements for fact in _model_tensors(tensors, training)), _tied(tensors), _bloat(found),
         training, _globals(draft, found), tuple(protocols), _operands(draft), tuple(draft.problems), verdict(draft),
         (), tuple(draft.metadata), bytes_read, reads,
     )  # fmt: skip
@@ -58,21 +59,28 @@ def _flat_tree(draft: Draft, tensors: tuple[TensorFacts, ...]) -> Node | None:
     return Node("", "dict", f"{len(children)} entries", size, count, children)
 
 
-def _model_tensors(tensors: tuple[TensorFacts, ...], optimizers: tuple[str, ...]) -> list[TensorFacts]:
-    """Tensors that count as parameters: all but an optimizer's state, each storage's view once."""
+def _model_tensors(tensors: tuple[TensorFacts, ...], training: TrainingFacts) -> list[TensorFacts]:
+    """Tensors that count as parameters: those of the models, each storage's view once, without the usual buffers.
+
+    Without a state dict that we recognise: all but the optimizers' state and the RNG. An EMA is a second copy.
+    """
+    models = tuple(model.key + "." for model in training.models if model.key and not model.ema)
     seen: set[object] = set()
     kept: list[TensorFacts] = []
     for fact in tensors:
         place = (fact.storage_key, fact.storage_offset, fact.shape, fact.stride, fact.dtype)
         if fact.storage_key is not None and place in seen:
             continue
-        if any(fact.key.startswith((path + ".", path + "[")) if path else True for path in optimizers):
-            continue
-        if fact.dtype == "uint8" and len(fact.shape) == 1 and "rng" in fact.key.lower():
-            continue
-        seen.add(place)
-        kept.append(fact)
+        inside = fact.key.startswith(models) if models else not _is_state(fact, training)
+        if inside and not fact.key.endswith(_BUFFERS):
+            seen.add(place)
+            kept.append(fact)
     return kept
+
+
+def _is_state(fact: TensorFacts, training: TrainingFacts) -> bool:
+    owners = (*training.optimizers, *training.ema)
+    return fact.key in training.rng or any(not path or fact.key.startswith((path + ".", path + "[")) for path in owners)
 
 
 def _tied(tensors: tuple[TensorFacts, ...]) -> tuple[tuple[str, ...], ...]:

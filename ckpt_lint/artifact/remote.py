@@ -1,0 +1,74 @@
+"""Checkpoints behind a URL: fsspec gives the ranges, and only those that are needed are fetched.
+
+fsspec is imported only here and only when a URL is read (`pip install "ckpt-lint[remote]"`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ckpt_lint.artifact.access import RandomAccess
+from ckpt_lint.artifact.facts import ArtifactFacts
+from ckpt_lint.artifact.limits import DEFAULT, Limits
+from ckpt_lint.artifact.reader import read_access
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+class RemoteError(Exception):
+    """A URL that could not be read; the message says why in one line."""
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL."""
+    return _URL.match(path) is not None
+
+
+class FsspecAccess:
+    """Ranges of one object of an fsspec file system. `size` is bytes; each `read_at` is one request."""
+
+    seeks_are_cheap = False
+
+    def __init__(self, system: Any, path: str) -> None:
+        self._system = system
+        self._path = path
+        size = system.info(path).get("size")
+        if size is None:
+            raise RemoteError("the server does not say how large the file is: ranges cannot be read")
+        self.size = int(size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.size)
+        if end <= offset:
+            return b""
+        data: bytes = self._system.cat_file(self._path, start=offset, end=end)
+        if len(data) > end - offset:  # a server without ranges sends the whole
+            raise RemoteError("the server ignores ranges: fetch the file and inspect it locally")
+        return data
+
+
+def open_remote(url: str, **options: Any) -> RandomAccess:
+    """The object behind a URL. Raises RemoteError: no fsspec, no driver for the scheme, no such object, no network."""
+    try:
+        import fsspec
+    except ImportError:
+        raise RemoteError('reading URLs needs fsspec: pip install "ckpt-lint[remote]"') from None
+    try:
+        system, path = fsspec.core.url_to_fs(url, **options)
+        return FsspecAccess(system, path)
+    except ImportError as error:
+        raise RemoteError(f"a driver for this kind of URL is missing: {error}") from None
+    except FileNotFoundError:
+        raise RemoteError("there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise RemoteError(f"it cannot be reached: {error}") from None
+
+
+def read_remote(url: str, *, limits: Limits = DEFAULT, **options: Any) -> ArtifactFacts:
+    """The facts of the object behind a URL. Raises RemoteError."""
+    access = open_remote(url, **options)
+    try:
+        return read_access(access, url, limits=limits)
+    except (OSError, ValueError) as error:
+        raise RemoteError(f"it cannot be read: {error}") from None
