@@ -101,22 +101,26 @@ class InScope:
 
     def _judge(self, module: ModuleFacts, scope: t.Node, name: str) -> Subject | None:
         places = [p for p in module.occurrences.get((scope.index, name), ()) if not bound_target(p)]
-        if not places:
+        made = [b.value for b in _bindings(module, scope, name) if b.how == "assign" and b.value is not None]
+        if not places and not made:
             return None
-        role, certain = self._role(module, places)
+        role, certain = self._role(module, places, made)
+        places = places or made
         if role is None or self._is_none_of_it(module, places, role):
             return None
         used = any(called_on(place) in ("state_dict", "load_state_dict") for place in places)
         return Subject(role, name, module, places[0], certain=certain or used)
 
-    def _role(self, module: ModuleFacts, places: Sequence[t.Expr]) -> tuple[str | None, bool]:
+    def _role(
+        self, module: ModuleFacts, places: Sequence[t.Expr], made: Sequence[t.Expr]
+    ) -> tuple[str | None, bool]:
         kinds: set[str] = set()
-        for place in places[:6]:
+        for place in (*places[:6], *made):
             kinds |= self.values.kinds(module, place)
         for role in STATES:
             if role in kinds:
                 return role, role != apis.EMA or OBJECT not in kinds
-        promised = named_role(last_name(places[0]))
+        promised = named_role(last_name(places[0])) if places else None
         if promised == apis.EMA and apis.MODULE in kinds:
             return promised, True
         if promised not in STATES or kinds - {OBJECT} or FOREIGN in kinds:
