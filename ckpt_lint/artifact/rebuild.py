@@ -13,6 +13,8 @@ from ckpt_lint.artifact.values import Called, Device, Global, Shape, Storage, Te
 _FLOATING = ("float", "bfloat", "complex")
 _INT64 = 1 << 63
 _UINT64 = 1 << 64
+# Elements that share a byte; rows are padded, so that this is a lower bound.
+_PACKED = {"quint4x2": 2, "quint2x4": 4}
 
 
 def item_size(m: Machine, dtype: str) -> int:
@@ -81,7 +83,7 @@ def placed(
     if offset < 0:
         raise Refuse(f"Tensor: invalid storage offset {offset}", "storage")
     if element_count(shape):
-        needed = _bytes_needed(shape, strides, offset, item_size(m, dtype))
+        needed = _bytes_needed(shape, strides, offset, item_size(m, dtype)) // _PACKED.get(dtype, 1)
         if needed > storage.size and storage.resizable:
             storage.size = needed
         if needed > storage.size:

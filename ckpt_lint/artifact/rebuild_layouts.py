@@ -95,6 +95,8 @@ def rebuild_nested(m: Machine, a: tuple[Value, ...]) -> Tensor:
     check_count(a, 4, 4, "_rebuild_nested_tensor")
     parts = tuple(need_tensor(part) for part in a)
     buffer, sizes = parts[0], parts[1]
+    if sizes.storage is not None and sizes.storage.resizable:
+        m.doubt("torch reads the sizes of a nested tensor of the legacy format before it has loaded them")
     if len(sizes.shape) != 2 or any(part.dtype != "int64" for part in parts[1:]):
         raise Refuse("_nested_view_from_buffer: sizes, strides and offsets must be int64")
     return Tensor(sizes.shape, buffer.dtype, (), 0, buffer.storage, "nested", buffer.device, parts=parts)

@@ -109,6 +109,8 @@ class LegacyStorages:
             return identifier[1] if len(identifier) > 1 else None
         kind, key, location, count, view = _fields(identifier, 5)
         where = decoded(location)
+        if isinstance(kind, Global) and kind.path == "torch.storage.UntypedStorage":
+            raise Refuse("type object 'torch.storage.UntypedStorage' has no attribute 'dtype'")
         dtype = storage_dtype(m, kind)
         if not isinstance(count, int) or not hashable(key, m.limits.key_nodes):
             raise Refuse("a storage without a length or a key")

@@ -1,4 +1,4 @@
-"""Payloads, damage, foreign files and bombs: each ends in the right finding, soon, in little memory, and runs nothing."""
+"""Payloads, damage, foreign files and bombs: each ends in the right finding, soon and in little memory; none runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from ckpt_lint.artifact.access import BytesAccess
 from ckpt_lint.artifact.judge import findings, unreadable
 from ckpt_lint.artifact.reader import read_access
-from tests.artifact import hostile
+from tests.artifact import hostile, hostile_damage
 
 PAYLOADS = [*hostile.payload_zips(), *hostile.payload_opcodes(), *hostile.payload_containers()]
-DAMAGED = list(hostile.damaged())
-FOREIGN = list(hostile.foreign())
+DAMAGED = list(hostile_damage.damaged())
+FOREIGN = list(hostile_damage.foreign())
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +69,9 @@ def test_torch_never_loads_what_we_refuse_nor_the_reverse(name: str, data: bytes
     assert facts.verdict.loads in (loads, None), facts.verdict
 
 
-@pytest.mark.parametrize("name", [name for name, _ in hostile.bombs()])
+@pytest.mark.parametrize("name", [name for name, _ in hostile_damage.bombs()])
 def test_bombs_end_soon(name: str) -> None:
-    data = next(data for other, data in hostile.bombs() if other == name)
+    data = next(data for other, data in hostile_damage.bombs() if other == name)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     facts = read_access(BytesAccess(data), "model.pt")

@@ -1,0 +1,206 @@
+"""Damaged and foreign files, and bombs, made when the tests run."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections.abc import Iterator
+
+import numpy
+import torch
+
+from tests.artifact.hostile import Nested, added, named, old, plain, text, with_pickle
+
+
+def damaged() -> Iterator[tuple[str, bytes]]:
+    """Files of torch that are cut, changed or incomplete."""
+    data, legacy = plain({"w": torch.arange(100.0), "n": torch.ones(3)}), old({"w": torch.arange(100.0)})
+    for part in (4, 30, 100, len(data) // 4, len(data) // 2, len(data) - 30, len(data) - 1):
+        yield f"zip cut at {part}", data[:part]
+    for part in (20, 60, 150, len(legacy) // 2, len(legacy) - 1):
+        yield f"legacy cut at {part}", legacy[:part]
+    member = data.index(b"cdata" if b"cdata" in data else b"ctorch")
+    for step in (0, 2, 5, 9, 14):
+        changed = bytearray(data)
+        changed[member + step] ^= 0x55
+        yield f"flip in data.pkl {step}", bytes(changed)
+    yield "one byte in front", b"\0" + data
+    yield "zeros in front", bytes(512) + data
+    yield (
+        "directory wiped",
+        data[: data.rfind(b"PK\x01\x02") - 200] + bytes(len(data) - data.rfind(b"PK\x01\x02") + 200),
+    )
+    yield "record too long", with_pickle(tensor_pickle(count=3), base=plain({"w": torch.ones(4)}))
+    yield "record too short", with_pickle(tensor_pickle(count=9), base=plain({"w": torch.ones(4)}))
+    yield "record missing", with_pickle(tensor_pickle(key="7"))
+    yield "view outside", with_pickle(tensor_pickle(size=9))
+    yield "negative offset", with_pickle(tensor_pickle(offset=b"J\xff\xff\xff\xff"))
+    yield "enormous size", with_pickle(tensor_pickle(size=1 << 31))
+    yield "enormous storage", with_pickle(tensor_pickle(count=1 << 31))
+    yield "memo index", with_pickle(b"\x80\x02h\x09.")
+    yield "stack underflow", with_pickle(b"\x80\x02R.")
+    yield "bad opcode", with_pickle(b"\x80\x02\xff.")
+    yield "empty data.pkl", with_pickle(b"")
+    yield "encrypted", patched_central(data, 8, 1)
+    yield "unknown method", patched_central(data, 10, 12)
+    yield "offset behind the end", patched_central(data, 42, 0xFFFFFF, "<I")
+    yield "half zeros", bytes(4096) + data
+    yield "tail zeros", data[: len(data) // 2] + bytes(len(data) // 2)
+    yield "no version", without(data, "version")
+    yield "bad byte order", added(without(data, "byteorder"), "archive/byteorder", b"middle")
+    yield (
+        "bytearray bomb",
+        with_pickle(b"\x80\x02" + named("builtins", "bytearray") + b"\x8a\x05\x00\x00\x00\x00\x10\x85R."),
+    )
+    yield (
+        "tensor bomb",
+        with_pickle(b"\x80\x02" + named("torch", "FloatTensor") + b"\x8a\x05\x00\x00\x00\x00\x04\x85R."),
+    )
+
+
+def without(data: bytes, name: str) -> bytes:
+    source, target = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for entry in source.infolist():
+            if not entry.filename.endswith("/" + name):
+                archive.writestr(entry.filename, source.read(entry))
+    return target.getvalue()
+
+
+def patched_central(data: bytes, field: int, value: int, form: str = "<H") -> bytes:
+    changed = bytearray(data)
+    struct.pack_into(form, changed, data.find(b"PK\x01\x02") + field, value)
+    return bytes(changed)
+
+
+def tensor_pickle(*, count: int = 4, key: str = "0", size: int = 4, offset: bytes = b"K\x00") -> bytes:
+    """One float tensor, as torch writes it, with numbers of our own."""
+    number = lambda value: b"\x8a\x08" + struct.pack("<q", value)  # noqa: E731
+    storage = b"(" + text("storage") + named("torch", "FloatStorage") + text(key) + text("cpu") + number(count) + b"tQ"
+    body = storage + offset + number(size) + b"\x85K\x01\x85\x89" + named("collections", "OrderedDict") + b")Rt"
+    return b"\x80\x02}" + text("w") + named("torch._utils", "_rebuild_tensor_v2") + b"(" + body + b"Rs."
+
+
+def foreign() -> Iterator[tuple[str, bytes]]:
+    """Files that are something else."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        entry = tarfile.TarInfo("model.pt")
+        entry.size = 3
+        archive.addfile(entry, io.BytesIO(b"abc"))
+    samples = {
+        "empty": b"",
+        "one zero": b"\0",
+        "zeros": bytes(100_000),
+        "newline": b"\n",
+        "space": b" ",
+        "lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n",
+        "html": b"<html><body>404</body></html>",
+        "html upper": b"  <!DOCTYPE HTML><HTML></HTML>",
+        "html after a comment": b"<!-- saved -->\n<html><head></head></html>",
+        "xml": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        "json": b'{"error": "not found"}',
+        "json list": b"[1, 2, 3]",
+        "text": b"Not Found",
+        "word": b"error",
+        "yaml": b"model:\n  layers: 3\n",
+        "csv": b"a,b\n1,2\n",
+        "python": b"import torch\nprint(torch)\n",
+        "script": b"#!/bin/sh\nexit 1\n",
+        "utf16": "model weights".encode("utf-16"),
+        "gzip": gzip.compress(b"x" * 99),
+        "bz2": bz2.compress(b"x" * 99),
+        "xz": lzma.compress(b"x" * 99),
+        "zstd": b"\x28\xb5\x2f\xfd" + bytes(30),
+        "7z": b"7z\xbc\xaf\x27\x1c" + bytes(30),
+        "rar": b"Rar!\x1a\x07\x01\x00" + bytes(30),
+        "tar": tar.getvalue(),
+        "png": b"\x89PNG\r\n\x1a\n" + bytes(30),
+        "jpeg": b"\xff\xd8\xff\xe0" + bytes(30),
+        "pdf": b"%PDF-1.7\n",
+        "elf": b"\x7fELF" + bytes(60),
+        "exe": b"MZ" + bytes(60),
+        "hdf5": b"\x89HDF\r\n\x1a\n" + bytes(60),
+        "gguf": b"GGUF" + bytes(60),
+        "onnx": b"\x08\x07\x12\x07pytorch",
+        "tflite": b"\x1c\0\0\0TFL3" + bytes(40),
+        "sqlite": b"SQLite format 3\0" + bytes(40),
+        "random": bytes((i * 197 + 91) % 256 for i in range(3000)),
+        "empty zip": b"PK\x05\x06" + bytes(18),
+        "traceback": b"Traceback (most recent call last):\n  File x\n",
+    }
+    yield from samples.items()
+    archive_of = io.BytesIO()
+    with zipfile.ZipFile(archive_of, "w") as packed:
+        packed.writestr("readme.txt", "hello")
+    yield "zip of text", archive_of.getvalue()
+    packed_again = io.BytesIO()
+    with zipfile.ZipFile(packed_again, "w") as packed:
+        packed.writestr("model.pth", plain())
+    yield "zip of a checkpoint", packed_again.getvalue()
+    yield "gzip of a checkpoint", gzip.compress(plain())
+    array = io.BytesIO()
+    numpy.save(array, numpy.ones(3))
+    yield "npy", array.getvalue()
+
+
+def bombs() -> Iterator[tuple[str, bytes]]:
+    """Files that cost a naive reader its time or its memory; any verdict will do, but soon."""
+    chain = (
+        b"\x80\x02]q\x00"
+        + b"".join(b"]q" + bytes([n]) + b"(" + (b"h" + bytes([n - 1])) * 9 + b"e" for n in range(1, 60))
+        + b"."
+    )
+    yield "memo bomb", with_pickle(chain)
+    yield "memo bomb plain", chain
+    yield "tuple bomb as key", with_pickle(b"\x80\x02}K\x01" + b"2\x86" * 60 + b"K\x01s.")
+    yield "deep list", with_pickle(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".")
+    yield "deep tuple", with_pickle(b"\x80\x02)" + b"\x85" * 300_000 + b".")
+    yield "deep tuple as key", with_pickle(b"\x80\x02}K\x01" + b"\x85" * 300_000 + b"K\x01s.")
+    yield "many marks", with_pickle(b"\x80\x02" + b"(" * 500_000)
+    yield "many sets", with_pickle(b"\x80\x04" + b"\x8f" * 2_000_000 + b".")
+    yield "many dicts", b"\x80\x04" + b"}" * 3_000_000 + b"."
+    yield "many nones", b"\x80\x02" + b"N" * 5_000_000 + b"."
+    yield "huge string", with_pickle(b"\x80\x02X\xff\xff\xff\xff" + b"a" * 100 + b".")
+    yield "huge bytes", b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"."
+    yield "huge long", b"\x80\x02\x8b\xff\xff\xff\x7f" + b"1" * 100 + b"."
+    yield "huge decimal", b"L" + b"9" * 60_000 + b"L\n."
+    yield "huge float", b"F" + b"9" * 60_000 + b"\n."
+    yield "deflate bomb", with_pickle(b"\x80\x02" + b"N0" * 30_000_000 + b"N.", method=8)
+    yield (
+        "deflated text bomb",
+        with_pickle(b"\x80\x02X" + struct.pack("<I", 60_000_000) + b"a" * 60_000_000 + b".", method=8),
+    )
+    colliding = b"".join(
+        b"\x8a\x0a" + ((1 << 61) - 1).__mul__(n + 1).to_bytes(10, "little") + b"N" for n in range(40_000)
+    )
+    yield "colliding keys", with_pickle(b"\x80\x02}(" + colliding + b"u.")
+    yield "long line", b"c" + b"a" * 3_000_000
+    yield "self reference", with_pickle(b"\x80\x02]q\x00h\x00a.")
+    yield "self in dict", with_pickle(b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.")
+    yield "many globals", b"\x80\x02" + b"".join(f"cm{n}\nf\n0".encode() for n in range(100_000)) + b"N."
+    header = b'{"a":' * 50_000
+    yield "safetensors nested json", struct.pack("<Q", len(header)) + header
+    yield "safetensors huge header", struct.pack("<Q", 99_000_000) + b'{"' + bytes(100)
+    many = io.BytesIO()
+    with zipfile.ZipFile(many, "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"archive/data/{number}", b"")
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+        archive.writestr("archive/version", b"3\n")
+    yield "many members", many.getvalue()
+    yield "nested bytes", nested_bytes(12)
+    yield "memo index huge", with_pickle(b"\x80\x02]r\xff\xff\xff\xff.")
+
+
+def nested_bytes(depth: int) -> bytes:
+    data = pickle.dumps([1])
+    for _ in range(depth):
+        data = pickle.dumps(Nested(data))
+    return data
