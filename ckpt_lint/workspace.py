@@ -91,6 +91,7 @@ class Workspace:
 
     def project_at(self, path: str, settings: Settings) -> KnownProject:
         """The project of the file at an absolute path."""
+        self.disk.slicing = settings.gate
         files = self.disk.project_of(path)
         key = (files.root, settings.api)
         project = self.known.pop(key, None) or KnownProject(files, settings.api)
@@ -124,7 +125,7 @@ class FileProject:
                 return self.project.files.read_whole(self.path)
         from ckpt_lint.source.read import read_modules
 
-        return read_modules(source, self.path)
+        return read_modules(source, self.path, slicing=self.settings.gate)
 
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
         """The project's facts, with these modules of the file in place of those on disk."""

@@ -34,6 +34,7 @@ def read_bytes(path: str) -> bytes | None:
 class Disk:
     """What one run has read of the disk: shared by all its projects."""
 
+    slicing: bool = True
     roots: RootCache = field(default_factory=RootCache)
     manifests: BoundsCache | None = None
     read: Callable[[str], bytes | None] = read_bytes
@@ -90,7 +91,7 @@ class ProjectFiles:
             from ckpt_lint.source.read import NOTHING, read_modules
 
             source = self.source(path)
-            self._reads[path] = read_modules(source, path) if source is not None else NOTHING
+            self._reads[path] = read_modules(source, path, slicing=self.disk.slicing) if source is not None else NOTHING
         return self._reads[path]
 
     def bytes_of(self, path: str) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 from ckpt_lint.model import Location, Problem, Status
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.positions import Positions, parse_twin
+from ckpt_lint.source.slices import sliced
 
 MAX_CHAIN = 500
 """Operators, calls or attributes in a row in one expression that are still read."""
@@ -26,6 +27,7 @@ MAX_DEPTH = 150
 
 LONG_STATEMENT = 2 * MAX_CHAIN
 _NESTING = re.compile(r"too many nested|too deeply|too many statically|stack overflow|recursion", re.IGNORECASE)
+_BLANKS = re.compile(r"[ \t]{80,}|\n[ \t]*(?=\n)")
 _BRACKETS = re.compile(r"[(\[{]{60}")
 
 
@@ -50,10 +52,12 @@ def _problem(status: Status, message: str, row: int | None = None, column: int |
     return Unparsable(Problem(status, message, where))
 
 
-def parse(code: str, *, base: int = 0) -> Parsed:
+def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
     """Read one part; offsets are shifted by `base`. Raises Unparsable, with a row counted inside the part."""
     twin = _twin(code)
     if twin is not None:
+        if slicing:
+            code = sliced(code, twin)
         _refuse_long_chains(twin)
     elif _BRACKETS.search(code):
         raise _problem(Status.TOO_DEEP, "brackets are nested too deeply to be read")
@@ -160,7 +164,12 @@ def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
                 positions = Positions(code, base, wrapper.resolve(cst.metadata.PositionProvider))
         except cst.ParserSyntaxError as error:
             raise _syntax_problem(code, error.raw_line, error.raw_column) from None
-        return Parsed(record(module, twin, positions, start=base, end=base + len(code)), len(code))
+        return Parsed(record(module, twin, positions, start=base, end=base + len(code)), _ink(code))
+
+
+def _ink(code: str) -> int:
+    """How much of a text is more than blanks: what LibCST has to work on."""
+    return len(code) - sum(len(match.group()) for match in _BLANKS.finditer(code))
 
 
 def _syntax_problem(code: str, row: int, column: int) -> Unparsable:

@@ -23,14 +23,14 @@ class Read:
 NOTHING = Read((), (), 0)
 
 
-def read_modules(source: Source, path: str | None = None) -> Read:
+def read_modules(source: Source, path: str | None = None, *, slicing: bool = True) -> Read:
     """Parse a source. A part that cannot be parsed is a problem; the other parts are read all the same."""
     bodies: dict[str, list[t.Module]] = {}
     problems: list[Problem] = []
     size = 0
     for part in source.parts:
         try:
-            parsed = parse(part.code, base=part.span.start)
+            parsed = parse(part.code, base=part.span.start, slicing=slicing)
         except Unparsable as error:
             problems.append(_placed(source, part, error.problem))
             bodies.setdefault(part.module, [])

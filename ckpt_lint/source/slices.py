@@ -1,0 +1,169 @@
+"""Slicing: what no rule can ask about is blanked before LibCST sees the text, which costs ten times what `ast` costs.
+
+Blanked are long docstrings, and the bodies of functions in which nothing is saved, loaded or restored, nothing tells of
+ranks, and which have nothing to do, by name and `CALL_HOPS` calls away, with one that does; of a class with such a
+method the methods that set attributes stay too. A blanked stretch becomes `...` and spaces: every other character
+keeps its place. The findings are those of the whole text: tests and benchmarks hold them against `--no-gate`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_lint.source.positions import NEWLINE
+
+CALL_HOPS = 2
+SMALL = 300
+"""Characters up to which nothing is worth blanking."""
+
+_WORDS = (
+    "state_dict", "torch.load", "torch.save", ".load(", ".save(", " load(", " save(", "(load(", "(save(", "torch .",
+    "save_checkpoint", "load_checkpoint", "load_url", "torch_load", "pickle", "joblib", "WEIGHTS_ONLY", "dcp", "dist_cp",
+    "rng_state", "safetensors", "ckpt", "checkpoint", "init_process_group", "DataParallel", "RANK", "main_process",
+    "barrier(", "broadcast", "all_gather", "download", "urlopen", "urlretrieve", "requests.", "torch.compile",
+    "GradScaler", "no_grad", "inference_mode",
+)  # fmt: skip
+_SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
+_CALL = re.compile(r"([A-Za-z_]\w*)\(")
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """A body, or a docstring (then `name` is ""), that may be blanked: the first statement of `body`, or all of it."""
+
+    name: str
+    start: int
+    end: int
+    text: str
+    holder: int
+    body: list[ast.stmt]
+    kept: bool = False
+
+
+class _Lines:
+    """Offsets of `ast` places: lines from 1, columns in UTF-8 bytes."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.starts = [0] + [match.end() for match in NEWLINE.finditer(code)]
+
+    def offset(self, line: int, column: int) -> int:
+        start = self.starts[line - 1]
+        head = self.code[start : start + column]
+        if head.isascii():
+            return start + len(head)
+        return start + len(head.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "ignore"))
+
+
+def sliced(code: str, module: ast.Module) -> str:
+    """The text with what cannot matter blanked, of the same length and with the same lines; `module` is cut alike."""
+    stretches = sorted(_stretches(_Lines(code), module), key=lambda s: (s.start, -s.end))
+    _keep([stretch for stretch in stretches if stretch.name])
+    pieces, done = [], 0
+    for stretch in stretches:
+        if stretch.kept or stretch.start < done:
+            continue
+        pieces.append(code[done : stretch.start])
+        pieces.append("..." + _blank(code[stretch.start + 3 : stretch.end]))
+        done = stretch.end
+        stretch.body[: len(stretch.body) if stretch.name else 1] = [_ellipsis(stretch.body[0])]
+    pieces.append(code[done:])
+    return "".join(pieces)
+
+
+def _blank(text: str) -> str:
+    """Spaces of the same length, on the same lines."""
+    lines = text.split("\n")
+    return "\n".join([" " * (len(line) - 1) + "\r" if line.endswith("\r") else " " * len(line) for line in lines])
+
+
+def _ellipsis(first: ast.stmt) -> ast.stmt:
+    """`...` where a statement began."""
+    place = {
+        "lineno": first.lineno,
+        "col_offset": first.col_offset,
+        "end_lineno": first.lineno,
+        "end_col_offset": first.col_offset + 3,
+    }
+    return ast.Expr(value=ast.Constant(value=..., **place), **place)
+
+
+def _stretches(lines: _Lines, module: ast.Module) -> Iterator[_Stretch]:
+    """Functions worth blanking (nested ones belong to the outermost), and docstrings."""
+    stack: list[tuple[list[ast.stmt], int]] = [(module.body, -1)]
+    while stack:
+        body, holder = stack.pop()
+        docstring = _docstring(lines, body)
+        if docstring is not None:
+            yield docstring
+        for node in body if holder != -2 else ():
+            if isinstance(node, ast.ClassDef):
+                stack.append((node.body, node.lineno))
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                found = _function(lines, node, holder)
+                if found is not None:
+                    yield found
+                stack.append((node.body, -2))
+            elif isinstance(node, (ast.If, ast.Try, ast.With)):
+                stack.extend((block, holder) for block in _blocks(node))
+
+
+def _blocks(node: ast.If | ast.Try | ast.With) -> Iterator[list[ast.stmt]]:
+    yield node.body
+    yield getattr(node, "orelse", [])
+    yield getattr(node, "finalbody", [])
+    for handler in getattr(node, "handlers", []):
+        yield handler.body
+
+
+def _docstring(lines: _Lines, body: list[ast.stmt]) -> _Stretch | None:
+    first = body[0] if body else None
+    if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
+        return None
+    if not isinstance(first.value.value, str) or len(first.value.value) <= SMALL:
+        return None
+    start, end = _place(lines, first, first)
+    if "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
+        return None
+    return _Stretch("", start, end, "", -1, body)
+
+
+def _place(lines: _Lines, first: ast.stmt, last: ast.stmt) -> tuple[int, int]:
+    end = lines.offset(last.end_lineno or last.lineno, last.end_col_offset or 0)
+    return lines.offset(first.lineno, first.col_offset), end
+
+
+def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holder: int) -> _Stretch | None:
+    first = node.body[0]
+    if getattr(first, "decorator_list", None):
+        return None  # its first line is that of a decorator; not worth the care
+    start, end = _place(lines, first, node.body[-1])
+    line_start = lines.starts[first.lineno - 1]
+    if end - start <= SMALL or lines.code[line_start:start].strip(" \t\f"):
+        return None
+    if "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
+        return None
+    return _Stretch(node.name, start, end, lines.code[start:end], holder, node.body)
+
+
+def _keep(functions: list[_Stretch]) -> None:
+    """Mark what stays: by its words, by its class, by who calls it or whom it calls."""
+    classes: set[int] = set()
+    for function in functions:
+        if any(word in function.text for word in _WORDS):
+            function.kept = True
+            classes.add(function.holder)
+    for function in functions:
+        if function.holder in classes and function.holder >= 0 and _SETS_ATTRIBUTE.search(function.text):
+            function.kept = True
+    fresh = [f for f in functions if f.kept]
+    for _ in range(CALL_HOPS):
+        calls = [f"{f.name}(" for f in fresh if not f.name.startswith("__")]
+        called = {name for f in fresh for name in _CALL.findall(f.text)}
+        left = [f for f in functions if not f.kept]
+        fresh = [f for f in left if f.name in called or any(call in f.text for call in calls)]
+        for function in fresh:
+            function.kept = True
