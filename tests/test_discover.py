@@ -69,6 +69,14 @@ def test_what_git_ignores_is_passed_by_as_git_does() -> None:
     assert found("build", "local.py") == ["build/b.py", "local.py"]
 
 
+def test_a_nested_ignore_file_takes_back_what_one_above_ignores() -> None:
+    subprocess.run(["git", "init", "-q"], check=True)
+    touch("a.gen.py", "src/a.gen.py", "src/keep.gen.py")
+    Path(".gitignore").write_text("*.gen.py\n")
+    Path("src/.gitignore").write_text("!keep.gen.py\n")
+    assert found() == ["src/keep.gen.py"]
+
+
 def test_ignore_files_above_a_folder_that_is_named_count() -> None:
     subprocess.run(["git", "init", "-q"], check=True)
     touch("src/a.py", "src/skip.py")
@@ -88,7 +96,10 @@ def test_exclude_and_a_path_that_is_named() -> None:
     assert found(extend_exclude=["/gen"]) == ["a.py", "src/d.py", "src/gen/c.py"]
     assert found("gen", "src/gen/c.py", extend_exclude=["gen"]) == ["gen/b.py", "src/gen/c.py"]
     assert found("gen", "src/gen/c.py", "a.py", extend_exclude=["gen"], force_exclude=True) == ["a.py"]
-    assert found(exclude=["src"]) == ["a.py", "gen/b.py"]
+    touch(".tox/x.py")
+    assert found(extend_exclude=["gen"]) == ["a.py", "src/d.py"]
+    assert ".tox/x.py" in found(exclude=["src"])
+    assert found(exclude=["src", ".tox"]) == ["a.py", "gen/b.py"]
 
 
 def test_links() -> None:

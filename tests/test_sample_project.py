@@ -12,7 +12,7 @@ SAMPLE = Path(__file__).parents[1] / "fixtures" / "projects" / "classifier"
 EXPECTED = {
     ("classifier/finetune.py", "torch.load(path"): {"CKP302"},
     ("classifier/finetune.py", "strict=False"): {"CKP403"},
-    ("classifier/finetune.py", "model.state_dict,"): {"CKP102"},
+    ("classifier/finetune.py", "model.state_dict,"): {"CKP102", "CKP201"},
     ("classifier/finetune.py", "latest.pt"): {"CKP201"},
     ("classifier/predict.py", "torch.load(path"): {"CKP301", "CKP303", "CKP401"},
     ("classifier/train.py", "torch.load(args.resume)"): {"CKP301", "CKP302"},
