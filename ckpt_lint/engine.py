@@ -20,8 +20,7 @@ from ckpt_lint.source.text import Source
 STRONGER = {
     "pickle": ("CKP312", "CKP304", "CKP303", "CKP311", "CKP307", "CKP302"),
     "device": ("CKP310", "CKP306", "CKP301"),
-    "value": ("CKP101", "CKP103", "CKP107"),
-    "refused": ("CKP101", "CKP110"),
+    "value": ("CKP101", "CKP103", "CKP110", "CKP107"),
 }
 """Which finding speaks where several are about one argument of one call, the strongest first (RULES.md)."""
 

@@ -41,9 +41,10 @@ class Steps:
             return True
         name = last_name(call.func)
         if depth:
-            found = [d for d in self.values.world.callees(module, call) if isinstance(d.node, t.FunctionDef)]
-            if found:
-                return any(self._body_trains(d.module, d.node, depth - 1) for d in found)
+            found = [(d.module, d.node) for d in self.values.world.callees(module, call)]
+            functions = [(where, node) for where, node in found if isinstance(node, t.FunctionDef)]
+            if functions:
+                return any(self._body_trains(where, node, depth - 1) for where, node in functions)
         return self._named_so(module, call, name)
 
     def _steps(self, module: ModuleFacts, call: t.Call, func: t.Attribute) -> bool:

@@ -25,6 +25,7 @@ from ckpt_lint.rules.restoring import (
     assign_after_optimizer,
     dcp_load_result,
     fragile_prefix_strip,
+    inference_without_eval,
     load_state_dict_from_path,
     load_state_dict_result_as_module,
     missing_checkpoint_ignored,
@@ -35,7 +36,12 @@ from ckpt_lint.rules.restoring import (
     swallowed_load_error,
     unreviewed_partial_load,
 )
-from ckpt_lint.rules.saving import state_dict_not_called, state_dict_reference, whole_module_save
+from ckpt_lint.rules.saving import (
+    state_dict_not_called,
+    state_dict_reference,
+    weights_only_blocker,
+    whole_module_save,
+)
 from ckpt_lint.rules.training_state import (
     missing_ema_state,
     missing_optimizer_state,
@@ -59,6 +65,7 @@ MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
     state_dict_not_called,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
+    weights_only_blocker,  # type: ignore[assignment]
     missing_optimizer_state,  # type: ignore[assignment]
     missing_scheduler_state,  # type: ignore[assignment]
     missing_scaler_state,  # type: ignore[assignment]
@@ -80,6 +87,7 @@ MODULES: tuple[RuleModule, ...] = (
     load_state_dict_from_path,  # type: ignore[assignment]
     unreviewed_partial_load,  # type: ignore[assignment]
     fragile_prefix_strip,  # type: ignore[assignment]
+    inference_without_eval,  # type: ignore[assignment]
     optimizer_restored_before_move,  # type: ignore[assignment]
     swallowed_load_error,  # type: ignore[assignment]
     missing_checkpoint_ignored,  # type: ignore[assignment]
