@@ -19,9 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ckpt_lint.artifact.access import BytesAccess  # noqa: E402
-from ckpt_lint.artifact.judge import findings  # noqa: E402
-from ckpt_lint.artifact.reader import read_access  # noqa: E402
+from ckpt_lint.artifact.access import BytesAccess
+from ckpt_lint.artifact.judge import findings
+from ckpt_lint.artifact.reader import read_access
 
 FILES = Path(__file__).resolve().parent.parent / "fixtures" / "checkpoints" / "files"
 LARGEST = 40_000

@@ -41,13 +41,16 @@ class LimitReached(Exception):
 
 
 class Deadline:
-    """Processor time that one pickle may take."""
+    """Processor time that one file's pickles may take. The clock starts at the first check: small files never ask."""
 
     def __init__(self, limits: Limits, size: int) -> None:
         self._seconds = limits.seconds + limits.seconds_per_byte * min(size, limits.pickle_bytes)
-        self._end = time.thread_time() + self._seconds
+        self._end: float | None = None
 
     def check(self) -> None:
         """Raise LimitReached when the time is spent."""
-        if time.thread_time() > self._end:
+        now = time.thread_time()
+        if self._end is None:
+            self._end = now + self._seconds
+        elif now > self._end:
             raise LimitReached(f"reading it takes longer than {self._seconds:.1f} s")

@@ -146,7 +146,8 @@ def _zip_behind(draft: Draft) -> bool:
 
 def _read_nested(draft: Draft) -> None:
     """Checkpoints and arrays that lie as members in an archive."""
-    if draft.depth >= draft.limits.nesting:
+    names = (member.name.lower() for member in draft.members)
+    if draft.depth >= draft.limits.nesting or not any(name.endswith(_NESTED) for name in names):
         return
     try:
         directory = read_directory(draft.access, draft.limits)

@@ -125,12 +125,18 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
 
 
 def _open(draft: Draft, member: Member) -> Opened | None:
+    """The local header of a member, read once; None, and a problem, where there is none."""
+    key = (member.entry, member.header)
+    if key in draft.opened:
+        return draft.opened[key]
+    opened: Opened | None = None
     try:
         opened = open_member(draft.access, member)
     except NoDirectory as error:
         draft.problem("damage", str(error), member=member.name, offset=member.header)
-        return None
-    _note_remarks(draft, list(opened.remarks))
+    if opened is not None and opened.remarks:
+        _note_remarks(draft, list(opened.remarks))
+    draft.opened[key] = opened
     return opened
 
 
@@ -139,7 +145,8 @@ def _small(draft: Draft, directory: Directory, name: str) -> bytes | None:
     if member is None:
         return None
     try:
-        return read_small(draft.access, member, _SMALL)
+        opened = _open(draft, member)
+        return None if opened is None else read_small(draft.access, member, opened, _SMALL)
     except NoDirectory as error:
         draft.problem("damage", str(error), member=member.name)
         return None

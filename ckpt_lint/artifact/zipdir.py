@@ -48,6 +48,14 @@ class Remark:
     hostile: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A member's bytes: where the data begins, and what its local header says differently."""
+
+    data_start: int
+    remarks: tuple[Remark, ...]
+
+
 @dataclass(slots=True)
 class Directory:
     """The members in the order of the directory, and the remarks."""
@@ -196,14 +204,6 @@ def _check_entry(member: Member, disk: int, file_size: int, directory: Directory
         remark("the record is on another disk", fatal=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A member's bytes: where the data begins, and what its local header says differently."""
-
-    data_start: int
-    remarks: tuple[Remark, ...]
-
-
 def open_member(access: RandomAccess, member: Member) -> Opened:
     """Read the local header. Raises NoDirectory where there is none, as torch fails."""
     header = access.read_at(member.header, 30)
@@ -273,9 +273,11 @@ class Feed:
                 return data
 
 
-def read_small(access: RandomAccess, member: Member, limit: int) -> bytes:
+def read_small(access: RandomAccess, member: Member, opened: Opened, limit: int) -> bytes:
     """A whole small member, at most `limit` bytes. Raises NoDirectory."""
-    feed = Feed(access, replace(member, size=min(member.size, limit)), open_member(access, member))
+    if member.method == 0:
+        return access.read_at(opened.data_start, min(member.size, limit))
+    feed = Feed(access, replace(member, size=min(member.size, limit)), opened)
     parts = []
     while part := feed(limit):
         parts.append(part)
