@@ -86,7 +86,7 @@ class Progress:
         around = {flow.body_of(node), module.root}
         holder = flow.class_of(node)
         for statement in module.nodes:
-            if not isinstance(statement, t.AugAssign) or statement.op.rstrip("=") != "+":
+            if not isinstance(statement, t.AugAssign) or statement.op not in ("Add", "+"):
                 continue
             target = statement.target
             if not NAMED.search(last_name(target)) or _TOTAL.search(last_name(target)):

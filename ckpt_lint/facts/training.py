@@ -258,10 +258,17 @@ def mentions(module: ModuleFacts, expr: t.Expr, depth: int = _DEPTH) -> Iterator
             key = path_key(node)
             if key:
                 yield key
-            if isinstance(node, t.Name) and depth > 0:
-                for binding in module.names.bindings(node):
-                    if binding.value is not None and binding.how in ("assign", "unpack", "item"):
-                        yield from mentions(module, binding.value, depth - 1)
+            for value in _followed(module, node) if isinstance(node, t.Name) and depth > 0 else ():
+                yield from mentions(module, value, depth - 1)
+
+
+def _followed(module: ModuleFacts, name: t.Name) -> Iterator[t.Expr]:
+    """What a name was made from. Of an object whose method gives the value only other names: not what built it."""
+    for binding in module.names.bindings(name):
+        if binding.value is None or binding.how not in ("assign", "unpack", "item"):
+            continue
+        if not isinstance(name.parent, t.Attribute) or isinstance(binding.value, (t.Name, t.Attribute, t.IfExp)):
+            yield binding.value
 
 
 def directory(values: Values, save: Save) -> str | None:
