@@ -98,6 +98,8 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_rule)
     parser.add_argument("rule", nargs="?", metavar="CODE|NAME")
     parser.add_argument("--all", action="store_true", help="every rule")
+    parser.add_argument("--prove", action="store_true", help="show under torch that the hazard is real, the fix right")
+    parser.add_argument("--python", metavar="PATH", help="the interpreter that has torch (default: our own)")
     parser.add_argument("--output-format", choices=("text", "json"), default="text")
 
 
