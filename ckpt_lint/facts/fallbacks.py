@@ -9,28 +9,39 @@ from ckpt_lint import apis
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import View
 
+Pair = tuple[Load, Load]
 
-def fallbacks(view: View) -> Iterator[tuple[Load, Load]]:
+
+def fallbacks(view: View) -> tuple[Pair, ...]:
     """Pairs of a safe load in a `try` and the load of the same file in its handler that is not."""
+    key = ("fallbacks", view.module)
+    known = view.facts.world.memo.get(key)
+    if not isinstance(known, tuple):
+        known = view.facts.world.memo[key] = tuple(_find(view))
+    return known
+
+
+def is_fallback(view: View, load: Load) -> bool:
+    """Whether a load is the unsafe half of such a pair."""
+    return any(unsafe.call is load.call for _, unsafe in fallbacks(view))
+
+
+def _find(view: View) -> Iterator[Pair]:
     loads = [load for load in view.loads if load.api in (apis.TORCH_LOAD, apis.HUB_LOAD)]
     for safe in loads:
         if not _is_constant(safe, True):
             continue
         for handler in _handlers(safe.call):
             for other in loads:
-                if _inside(other.call, handler) and _unsafe(other) and _same_file(safe, other):
+                if _inside(other.call, handler) and _unsafe(view, other) and _same_file(safe, other):
                     if not _asked_for(other, handler):
                         yield safe, other
                         break
-
-
-def is_fallback(view: View, load: Load) -> bool:
-    """Whether a load is the unsafe half of such a pair."""
-    return any(unsafe.call is load.call for _, unsafe in fallbacks(view))
 
 
 def _handlers(node: t.Node) -> Iterator[t.Handler]:
@@ -46,22 +57,21 @@ def _inside(node: t.Node, handler: t.Handler) -> bool:
 
 
 def _is_constant(load: Load, value: bool) -> bool:
-    constant = load.module.constant(load.value("weights_only"))
+    constant = load.constant("weights_only")
     return constant is not None and constant.value is value
 
 
-def _unsafe(load: Load) -> bool:
-    return _is_constant(load, False) or ("weights_only" not in load.given and not load.open and not load.forwards)
+def _unsafe(view: View, load: Load) -> bool:
+    """Without the argument, a load is unsafe where some allowed torch has the old default."""
+    if _is_constant(load, False):
+        return True
+    return not load.has("weights_only") and (load.api == apis.HUB_LOAD or not view.bounds.default_is_safe)
 
 
 def _same_file(one: Load, other: Load) -> bool:
     if one.path is None or other.path is None:
         return False
-    return _written(one.path) == _written(other.path) != ""
-
-
-def _written(expr: t.Expr) -> str:
-    return repr(expr.value) if isinstance(expr, t.Constant) else flow.spelled(expr) or _rendered(expr)
+    return _rendered(one.path) == _rendered(other.path)
 
 
 def _rendered(expr: t.Node) -> str:
@@ -77,10 +87,51 @@ def _rendered(expr: t.Node) -> str:
 
 
 def _asked_for(load: Load, handler: t.Handler) -> bool:
-    """Whether the handler loads only where a parameter or an option says so."""
+    """Whether the handler loads only where a parameter, an option or the user says so, or only on an old torch."""
     for parent in t.ancestors(load.call):
         if parent is handler:
-            return False
-        if isinstance(parent, t.If):
+            break
+        if isinstance(parent, (t.If, t.IfExp)) and _asks(load.module, parent.test, handler):
+            return True
+    return any(
+        isinstance(earlier, t.If) and flow.leaves(earlier.body) and _asks(load.module, earlier.test, handler)
+        for earlier in _before(load.call, handler)
+    )
+
+
+def _before(node: t.Node, handler: t.Handler) -> Iterator[t.Stmt]:
+    """The statements of a handler that stand before a node, on the way down to it."""
+    statement: t.Node = flow.statement_of(node)
+    while isinstance(statement, t.Stmt) and statement.start > handler.start:
+        yield from (s for s in flow.block_of(statement) if s.start < statement.start)
+        statement = statement.parent
+
+
+def _asks(module: ModuleFacts, test: t.Expr, handler: t.Handler) -> bool:
+    """Whether a test is about more than the exception: a parameter, an option, an answer, the version of torch."""
+    for node in t.walk(test):
+        if isinstance(node, t.Name) and node.id != handler.name and not _is_plain(module, node):
             return True
     return False
+
+
+def _is_plain(module: ModuleFacts, name: t.Name) -> bool:
+    names = module.names.of(name)
+    if any(n == "builtins.input" for n in names):
+        return False
+    if any(n.startswith(("builtins.", "pickle", "torch.serialization")) for n in names):
+        return True
+    return _comes_from_exception(module, name)
+
+
+def _comes_from_exception(module: ModuleFacts, name: t.Name) -> bool:
+    """`message = str(error)` of a handler."""
+    bindings = module.names.bindings(name)
+    return bool(bindings) and all(
+        b.how == "except"
+        or (b.value is not None
+        and any(
+            isinstance(n, t.Name) and any(c.how == "except" for c in module.names.bindings(n)) for n in t.walk(b.value)
+        ))
+        for b in bindings
+    )

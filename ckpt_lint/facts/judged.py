@@ -34,6 +34,10 @@ class Judged:
             return self.default.default or self.default
         return self.load.call
 
+    def decides(self, name: str) -> bool:
+        """Whether this load decides an argument: a wrapper's call does not decide what the load inside says itself."""
+        return self.load.inner is None or name in self.load.inner.forwards
+
 
 def judged(view: View, *names: str) -> Iterator[Judged]:
     """The loads of a module that decide one of the arguments `names`, themselves or by a default.

@@ -182,11 +182,11 @@ class Loads:
         load = self._load(module, call, api, bound)
         given, is_open = dict(load.given), load.open
         for place, arg in enumerate(call.args):
-            if arg.keyword in ("kwargs", "kwds") or arg.keyword is None and place == index + 2:
+            if arg.keyword in ("kwargs", "kwds") or (arg.keyword is None and place == index + 2):
                 entries = literal_entries(module, arg.value)
                 is_open = is_open or entries is None
                 given.update(entries or {})
-            elif arg.keyword == "args" or arg.keyword is None and place == index + 1:
+            elif arg.keyword == "args" or (arg.keyword is None and place == index + 1):
                 is_open = is_open or not isinstance(arg.value, t.Sequence)
                 items = arg.value.items if isinstance(arg.value, t.Sequence) else ()
                 given.update(zip(apis.LOAD_PARAMETERS[api], items))

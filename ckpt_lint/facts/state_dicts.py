@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from dataclasses import dataclass
 
 from ckpt_lint.facts.restores import Restores
+from ckpt_lint.facts.roles import role_of
+from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.values import LOADED, STATE_DICT, Values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
+
+if TYPE_CHECKING:
+    from ckpt_lint.facts.view import View
 
 NAMED = re.compile(
     r"state_?dicts?|(^|_)(sd|ckpts?|checkpoints?|ckp)($|_)|checkpoint|(^|_)weights?($|_)|pretrained|_params$|^params$",
@@ -95,3 +101,15 @@ def _unwrapped(source: t.Expr) -> tuple[t.Expr, bool]:
         else:
             break
     return source, pairs
+
+
+def is_bare_state_dict(view: View, save: Save) -> bool:
+    """Whether a save writes a module's state dict and nothing else."""
+    checkpoint = view.checkpoint(save)
+    if checkpoint.shape != "object" or len(checkpoint.entries) != 1:
+        return False
+    entry = checkpoint.entries[0]
+    value = entry.value
+    if isinstance(value, t.Call) and isinstance(value.func, t.Attribute) and value.func.attr == "state_dict":
+        return role_of(view.facts.values, entry.module, value.func.value) is not None
+    return STATE_DICT in view.facts.values.kinds(entry.module, value)

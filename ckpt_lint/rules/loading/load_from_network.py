@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-
+from ckpt_lint.facts.boundary import boundary, trusted
 from ckpt_lint.facts.downloads import download_behind
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Page, RuleInfo, Severity
-from ckpt_lint.rules.loading.load_without_weights_only import boundary
-from ckpt_lint.rules.loading.unsafe_load import trusted
-
 
 RULE = RuleInfo(
     code="CKP304",
@@ -74,14 +71,10 @@ def check(view: View) -> Iterator[Report]:
 
 
 def _unpickles(view: View, load: Load) -> bool:
-    value = load.value("weights_only")
-    if value is None:
-        if load.open or "weights_only" in load.forwards:
-            return False
-        return load.api == apis.ULTRALYTICS_LOAD or not (view.bounds.default_is_safe or view.bounds.default_is_unknown)
-    constant = load.module.constant(value)
-    return constant is not None and constant.value in (False, None) and (
-        constant.value is False or not view.bounds.default_is_safe
-    )
-
-
+    """Whether a load has no `weights_only=True`, said or by default; a computed value may be True."""
+    if load.has("weights_only"):
+        constant = load.constant("weights_only")
+        return constant is not None and constant.value is False
+    if load.api == apis.ULTRALYTICS_LOAD or load.has("pickle_module"):
+        return not load.open
+    return not (view.bounds.default_is_safe or view.bounds.default_is_unknown)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.edits import add_keyword, replace
-from ckpt_lint.facts.environment import disabled_boundaries
+from ckpt_lint.edits import replace
+from ckpt_lint.facts.arguments import set_argument
+from ckpt_lint.facts.boundary import boundary, trusted, withheld_because
+from ckpt_lint.facts.environment import disabled_boundaries, unsafe_options
+from ckpt_lint.facts.judged import Judged, judged
 from ckpt_lint.facts.loads import Load
-from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.refused import refused_values
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
-from ckpt_lint.rules.loading.load_without_weights_only import boundary
-from ckpt_lint.source import tree as t
 
 RULE = RuleInfo(
     code="CKP303",
@@ -21,7 +21,7 @@ RULE = RuleInfo(
     severity=Severity.ERROR,
     on=True,
     fix=Applicability.UNSAFE,
-    fix_shape="text-replaced",
+    fix_shape="keyword-set",
     groups=("security", "torch26"),
     page=Page(
         summary="A checkpoint is loaded with full pickle on purpose.",
@@ -59,69 +59,68 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads, environment writes and patches that switch the boundary off."""
     seen: set[int] = set()
-    for load in view.loads:
-        report = _of_load(view, load)
-        if report is not None and report.node.start not in seen:
-            seen.add(report.node.start)
+    for found in judged(view, "weights_only", "pickle_module"):
+        report = None if found.place.start in seen else _of_load(view, found)
+        if report is not None:
+            seen.add(found.place.start)
             yield report
-    for node, what in disabled_boundaries(view.module):
+    for node, what in disabled_boundaries(view.facts.values, view.module):
         yield Report(node, f"{what} makes every `torch.load` of the process unpickle whatever a file holds")
+    for node in unsafe_options(view.module, apis.LOADERS):
+        yield Report(node, f"{_FALSE} goes to a load that unpickles the file, and a pickle runs code{boundary(view)}")
 
 
-def _of_load(view: View, load: Load) -> Report | None:
+_FALSE = "`weights_only=False`"
+
+
+def _of_load(view: View, found: Judged) -> Report | None:
+    load = found.load
     if load.api == apis.JIT_LOAD or trusted(view, load):
         return None
-    if load.wrapper is not None and load.inner is not None and not _decided_by_call(load):
+    if load.api != apis.HUB_LOAD and load.has("pickle_module") and found.decides("pickle_module"):
+        report = _of_pickle_module(found)
+        if report is not None:
+            return report
+    if not found.decides("weights_only"):
         return None
-    if "pickle_module" in load.given and load.api in (apis.TORCH_LOAD, apis.ULTRALYTICS_LOAD):
-        return _of_pickle_module(load)
-    value = load.value("weights_only")
-    constant = load.module.constant(value)
-    unsafe = constant is not None and constant.value is False
-    if not unsafe and not (load.api == apis.ULTRALYTICS_LOAD and value is None and not load.open):
-        return None
-    what = "`weights_only=False`" if unsafe else "this loader passes `weights_only=False` and"
-    verb = " unpickles the file, and a pickle runs code" + boundary(view)
-    refused = [r for save in view.match(load).saves for r in refused_values(view, save)]
-    advice = f"; first save {refused[0].what} differently, which True would refuse" if refused else ""
-    others = tuple(Other(r.entry.module, r.entry.value, f"writes {r.what}") for r in refused[:1])
-    default = load.inherited.get("weights_only")
-    if default is not None and load.wrapper is not None and load.wrapper.module is view.module:
-        return Report(default, f"{what}{verb} (calls leave it to this default){advice}", others=others)
-    return Report(
-        load.call, f"{what}{verb}{advice}", _fix(view, load, value), None, others, call=load.call, argument="pickle"
-    )
+    constant = load.constant("weights_only")
+    if constant is not None and constant.value is False:
+        return _of_false(view, found, f"{_FALSE} unpickles the file")
+    if load.api == apis.ULTRALYTICS_LOAD and not load.has("weights_only"):
+        return _of_false(view, found, f"this loader passes {_FALSE} and unpickles the file")
+    return None
 
 
-def _decided_by_call(load: Load) -> bool:
-    """A call of a load wrapper is judged for what it decides itself, or leaves to a default."""
-    assert load.inner is not None
-    return bool({"weights_only", "pickle_module"} & load.inner.forwards)
+def _of_false(view: View, found: Judged, what: str) -> Report:
+    load = found.load
+    message = f"{what}, and a pickle runs code{boundary(view)}"
+    refused = next((r for save in view.match(load).saves for r in refused_values(view, save)), None)
+    others: tuple[Other, ...] = ()
+    if refused is not None:
+        message = f"{message}; first save {refused.what} differently, which True would refuse"
+        others = (Other(refused.entry.module, refused.entry.value, f"writes {refused.what}"),)
+    if found.default is not None:
+        fix = Fix(Applicability.UNSAFE, "Make the default `True`", replace(found.place.span, "True"))
+        return Report(found.place, f"{message} (calls leave `{found.default.name}` to this default)", fix, others=others)
+    fixed, withheld = _fix(view, load)
+    return Report(load.call, message, fixed, withheld, others, call=load.call, argument="pickle")
 
 
-def _of_pickle_module(load: Load) -> Report | None:
-    value = load.given["pickle_module"]
-    if isinstance(value, t.Constant) and value.value is None or isinstance(value, t.Name) and not load.module.names.of(value):
+def _of_pickle_module(found: Judged) -> Report | None:
+    """None for a parameter or a computed value: only a module that is named makes the load unpickle for sure."""
+    load = found.load
+    value = load.given.get("pickle_module")
+    if value is None or not any(not n.startswith(":") for n in load.home("pickle_module").names.of(value)):
         return None
     message = "`pickle_module=` makes `torch.load` unpickle whatever the file holds, silently, on every torch"
+    if found.default is not None:
+        return Report(found.place, message)
     return Report(load.call, message, call=load.call, argument="pickle")
 
 
-def trusted(view: View, load: Load) -> bool:
-    """Whether the loaded path is a bundled file that the settings trust."""
-    text = path_facts(view.facts.values, load.module, load.path)
-    return text.constant and view.settings.trusted(text.text) is not None
-
-
-def _fix(view: View, load: Load, value: t.Expr | None) -> Fix | None:
-    if load.wrapper is not None or load.handed_over or load.open:
-        return None
-    if view.bounds.lacks_weights_only and load.api == apis.TORCH_LOAD:
-        return None
-    if value is None:
-        edits = add_keyword(view.text, load.call.span, "weights_only=True")
-    elif isinstance(value, t.Constant) and any(arg.value is value for arg in load.call.args):
-        edits = replace(value.span, "True")
-    else:
-        return None
-    return Fix(Applicability.UNSAFE, "Load with `weights_only=True`", edits)
+def _fix(view: View, load: Load) -> tuple[Fix | None, str | None]:
+    withheld = withheld_because(view, load)
+    if withheld is not None:
+        return None, withheld
+    edits = set_argument(view.text, load, "weights_only", "True")
+    return (Fix(Applicability.UNSAFE, "Load with `weights_only=True`", edits) if edits else None), None

@@ -51,5 +51,5 @@ def check(view: View) -> Iterator[Report]:
             "when this load fails, the handler unpickles the same file without `weights_only=True`: a crafted file "
             "makes it fail, and then its code runs"
         )
-        yield Report(safe.call, message, others=(Other(unsafe.module, unsafe.call, "the fallback"),), call=safe.call,
-                     argument="pickle")  # fmt: skip
+        other = (Other(unsafe.module, unsafe.call, "the fallback"),)
+        yield Report(safe.call, message, others=other, call=safe.call, argument="pickle", over=(unsafe.call,))
