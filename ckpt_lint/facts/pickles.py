@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
@@ -25,6 +25,7 @@ class PickleLoad:
     call: t.Call
     api: str
     evidence: str
+    path: PathFacts
 
 
 def pickle_loads(values: Values, module: ModuleFacts) -> Iterator[PickleLoad]:
@@ -33,10 +34,11 @@ def pickle_loads(values: Values, module: ModuleFacts) -> Iterator[PickleLoad]:
         api = _api(module, call)
         if api is None:
             continue
-        source = _source(module, call)
-        evidence = _by_path(values, module, source) or _by_result(module, call, _STEPS)
+        paths = _paths(values, module, _source(module, call))
+        evidence = _by_path(paths) or _by_result(module, call, _STEPS)
         if evidence is not None:
-            yield PickleLoad(call, api, evidence)
+            known = next((path for path in paths if path.text), PathFacts(""))
+            yield PickleLoad(call, api, evidence, known)
 
 
 def _api(module: ModuleFacts, call: t.Call) -> str | None:
@@ -61,9 +63,12 @@ def _source(module: ModuleFacts, call: t.Call) -> t.Expr | None:
     return args[0].value if args and not args[0].star else None
 
 
-def _by_path(values: Values, module: ModuleFacts, source: t.Expr | None) -> str | None:
-    facts = path_facts(values, module, source)
-    for candidate in (facts, *_opened(values, module, source)):
+def _paths(values: Values, module: ModuleFacts, source: t.Expr | None) -> tuple[PathFacts, ...]:
+    return (path_facts(values, module, source), *_opened(values, module, source))
+
+
+def _by_path(paths: Sequence[PathFacts]) -> str | None:
+    for candidate in paths:
         if candidate.suffix in SUFFIXES or candidate.last in SUFFIXES:
             return f"`{candidate.last or '*' + candidate.suffix}` is a checkpoint"
         if candidate.suffix == ".bin" and _SAYS_WEIGHTS.search(candidate.words):

@@ -33,7 +33,10 @@ import torch
 def restore(model):
     model.load_state_dict(torch.load("model.pth", map_location="cpu", weights_only=True))
 """,
-        silent=("pickles of anything else: vocabularies, datasets, caches; the suffix `.pkl` is no evidence",),
+        silent=(
+            "pickles of anything else: vocabularies, datasets, caches; the suffix `.pkl` is no evidence",
+            "the path is one of `trusted-paths`",
+        ),
         sources=("https://docs.python.org/3/library/pickle.html",),
     ),
 )
@@ -42,6 +45,8 @@ def restore(model):
 def check(view: View) -> Iterator[Report]:
     """Pickle reads of what is known to be a checkpoint."""
     for found in pickle_loads(view.facts.values, view.module):
+        if found.path.constant and view.settings.trusted(found.path.text) is not None:
+            continue
         message = (
             f"`{found.api}` unpickles a checkpoint ({found.evidence}), and a pickle runs code: save it with "
             "`torch.save` or safetensors and load it with `torch.load(..., weights_only=True)`"
