@@ -150,6 +150,7 @@ def _collector_off() -> Iterator[None]:
 
 def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
     import libcst as cst
+    from libcst.metadata import MetadataWrapper, PositionProvider
 
     from ckpt_lint.source.record import record
 
@@ -159,9 +160,9 @@ def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
                 module = cst.parse_module(code)
                 positions = Positions(code, base)
             else:
-                wrapper = cst.MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
+                wrapper = MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
                 module = wrapper.module
-                positions = Positions(code, base, wrapper.resolve(cst.metadata.PositionProvider))
+                positions = Positions(code, base, wrapper.resolve(PositionProvider))
         except cst.ParserSyntaxError as error:
             raise _syntax_problem(code, error.raw_line, error.raw_column) from None
         return Parsed(record(module, twin, positions, start=base, end=base + len(code)), _ink(code))

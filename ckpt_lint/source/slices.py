@@ -82,13 +82,12 @@ def _blank(text: str) -> str:
 
 def _ellipsis(first: ast.stmt) -> ast.stmt:
     """`...` where a statement began."""
-    place = {
-        "lineno": first.lineno,
-        "col_offset": first.col_offset,
-        "end_lineno": first.lineno,
-        "end_col_offset": first.col_offset + 3,
-    }
-    return ast.Expr(value=ast.Constant(value=..., **place), **place)
+    dots = ast.Constant(value=...)
+    statement = ast.Expr(value=dots)
+    for node in (dots, statement):
+        node.lineno = node.end_lineno = first.lineno
+        node.col_offset, node.end_col_offset = first.col_offset, first.col_offset + 3
+    return statement
 
 
 def _stretches(lines: _Lines, module: ast.Module) -> Iterator[_Stretch]:

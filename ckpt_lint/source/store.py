@@ -55,9 +55,9 @@ def decode(data: bytes) -> t.Node:
     built: list[Any] = [None] * len(rows)
     for index in range(len(rows) - 1, -1, -1):
         built[index] = _build(rows[index], built)
-    root = built[0]
+    root: t.Node = built[0]
     t.link(root)
-    return root  # type: ignore[no-any-return]
+    return root
 
 
 def _build(row: tuple[Any, ...], built: list[Any]) -> t.Node:
@@ -70,4 +70,5 @@ def _build(row: tuple[Any, ...], built: list[Any]) -> t.Node:
             values.append(tuple(None if item == -1 else built[item] for item in value))
         else:
             values.append(built[value])
-    return kind(row[1], row[2], *values)
+    node: t.Node = kind(row[1], row[2], *values)
+    return node

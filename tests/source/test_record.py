@@ -1,0 +1,174 @@
+"""Syntax facts against `ast`: the same structure, at the same places, for all of Python's syntax."""
+
+from __future__ import annotations
+
+import ast
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from ckpt_lint.model import Status
+from ckpt_lint.source import store
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.parse import MAX_CHAIN, Unparsable, parse
+
+SYNTAX = '''\
+"""doc"""
+import torch as th, os.path
+from .. import sibling
+from .pkg.mod import (a as b, c)
+from torch import *
+@decorator(1)
+async def f(p, /, q: int = 1, *args, key=None, **kw) -> "T":
+    global g
+    x: int = 3
+    y, (z, *w) = q, [1, *args]
+    d = {"é": 1, **kw, 'ü': th.load(p, "cpu", *args, weights_only=True, **kw)}
+    if a and b or not c:
+        return lambda u, *v, k=2: u
+    elif p := q:
+        del x, y[0], z.w
+    else:
+        raise ValueError("no") from None
+    for i, j in enumerate(x): print(i, sep="")
+    else: pass
+    while True: break
+    async with open(p) as h, q: await h
+    try:
+        x += 1
+    except (A, B) as e: continue_ = 1
+    except Exception: ...
+    else: x @= 2
+    finally: assert x, "m"
+    return a[1:2, ::3], a[0], [k for k in x if k for m in k], {k: v for k, v in d.items()}
+class K(Base, metaclass=M):
+    attr = -1 ** 2 + ~3
+    def m(self): yield; yield 1; yield from self
+s = "a" "b".join(rb"c".decode()) if 1 < 2 <= 3 != 4 else (not None) is not True
+t = f"{x!r:>{w}}" f"z" 'é'
+match s:
+    case {"k": v, **rest} if v: pass
+    case [1, *others] | K(x=2): pass
+'''
+
+
+def places(code: str) -> set[tuple[str, int, int]]:
+    """Kind and offsets of the nodes that `ast` sees and we record too."""
+    starts = [0]
+    for line in code.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    lines = code.splitlines(keepends=True)
+
+    def offset(line: int, column: int) -> int:
+        return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+    kinds = {"Call", "Attribute", "Subscript", "Dict", "Lambda", "BinOp", "BoolOp", "Compare", "UnaryOp", "IfExp",
+             "Assign", "AugAssign", "AnnAssign", "Return", "If", "For", "While", "With", "Try", "ClassDef",
+             "FunctionDef", "AsyncFunctionDef", "AsyncFor", "AsyncWith", "Import", "ImportFrom", "Raise", "Assert",
+             "Delete", "Match", "Await", "NamedExpr"}  # fmt: skip
+    out = set()
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.JoinedStr) or node in skipped or isinstance(node, ast.pattern):
+            skipped.update(ast.iter_child_nodes(node))
+            continue
+        name = type(node).__name__
+        if name in kinds:
+            place = (offset(node.lineno, node.col_offset), offset(node.end_lineno or 0, node.end_col_offset or 0))
+            out.add((name.removeprefix("Async"), *place))
+    return out
+
+
+def recorded(code: str) -> set[tuple[str, int, int]]:
+    root = parse(code, slicing=False).module
+    out = set()
+    for node in t.link(root):
+        if any(isinstance(parent, t.JoinedStr) for parent in t.ancestors(node)):
+            continue
+        out.add((type(node).__name__, node.start, node.end))
+    return out
+
+
+def test_every_node_of_ast_is_recorded_at_its_place() -> None:
+    assert places(SYNTAX) <= recorded(SYNTAX)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_places_hold_for_every_newline(newline: str) -> None:
+    code = SYNTAX.replace("\n", newline)
+    root = parse(code, slicing=False).module
+    calls = [n for n in t.link(root) if isinstance(n, t.Call) and isinstance(n.func, t.Attribute)]
+    assert 'th.load(p, "cpu", *args, weights_only=True, **kw)' in {code[c.start : c.end] for c in calls}
+
+
+def stdlib_sample() -> list[Path]:
+    files = sorted(Path(ast.__file__).parent.glob("*.py"))
+    return random.Random(7).sample(files, 25)
+
+
+@pytest.mark.parametrize("path", stdlib_sample(), ids=lambda path: path.name)
+def test_real_code_is_recorded_as_ast_sees_it(path: Path) -> None:
+    code = path.read_text(encoding="utf-8", errors="surrogateescape")
+    assert places(code) <= recorded(code)
+
+
+def test_a_tree_comes_back_from_disk_as_it_was() -> None:
+    root = parse(SYNTAX, slicing=False).module
+    t.link(root)
+    again = store.decode(store.encode(root))
+    assert repr(again) == repr(root)
+    assert [n.index for n in t.walk(again)] == [n.index for n in t.walk(root)]
+
+
+def truncated() -> bytes:
+    root = parse("x = 1\n").module
+    t.link(root)
+    return store.encode(root)[:-3]
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", b"\x00" * 40, truncated()])
+def test_a_damaged_table_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        store.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("(" * 10_000 + ")" * 10_000, Status.TOO_DEEP),
+        ("x = " + "+".join(["a"] * 20_000), Status.TOO_DEEP),
+        ("x = " + "+".join(["a"] * 600), Status.TOO_LARGE),
+        ("x = a" + ".b" * 700, Status.TOO_LARGE),
+        ("x = " + "-" * 5_000 + "1", Status.TOO_DEEP),
+        ("print 'python 2'\n", Status.SYNTAX_ERROR),
+        ("def f(:\n", Status.SYNTAX_ERROR),
+    ],
+)
+def test_what_libcst_cannot_take_never_reaches_it(code: str, status: Status) -> None:
+    with pytest.raises(Unparsable) as caught:
+        parse(code)
+    assert caught.value.problem.status is status
+
+
+def test_a_chain_of_the_longest_allowed_length_is_read() -> None:
+    code = "x = " + "+".join(["a"] * MAX_CHAIN) + "\n"
+    assert parse(code).module.body
+
+
+def test_brackets_as_deep_as_python_allows_are_read() -> None:
+    assert parse("x = " + "[" * 170 + "]" * 170 + "\n").module.body
+
+
+def test_a_long_elif_chain_is_read() -> None:
+    code = "if a: pass\n" + "".join(f"elif a == {i}: pass\n" for i in range(400))
+    assert parse(code).module.body
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the running Python knows the syntax")
+def test_newer_syntax_than_the_running_python_is_read_with_places() -> None:
+    code = "import torch\ntype X = int\ndef f[T](p: T):\n    return torch.load(p)\n"
+    root = parse(code).module
+    calls = [code[n.start : n.end] for n in t.link(root) if isinstance(n, t.Call)]
+    assert calls == ["torch.load(p)"]
