@@ -13,7 +13,6 @@ from ckpt_lint.report.rule_page import rule_json, rule_page
 from ckpt_lint.rules import ALL
 from ckpt_lint.select import UnknownSelector, find_rule
 
-
 FAILED, UNPROVED = 1, 3
 
 
