@@ -4,8 +4,39 @@ from __future__ import annotations
 
 from ckpt_lint.facts.refusals import PATH_CLASSES
 from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.module import ModuleFacts, last_name
+
+PARSES = frozenset({"parse_args", "parse_known_args"})
+_CALLERS = 2
+
+
+def parsed_in(values: Values, module: ModuleFacts, expr: t.Expr, callers: int = _CALLERS) -> tuple[ModuleFacts, ...]:
+    """The modules that parse the command line into a value: here, or in every caller that hands it over."""
+    out: list[ModuleFacts] = []
+    for origin in values.origins(module, expr):
+        node = origin.node
+        if isinstance(node, t.Call) and last_name(node.func) in PARSES and origin.at in ((), (0,)):
+            out.append(origin.module)
+        elif isinstance(node, t.Parameter) and isinstance(node.parent, t.FunctionDef) and callers:
+            out.extend(_handed_over(values, origin.module, node, node.parent, callers))
+        else:
+            return ()
+    return tuple(out)
+
+
+def _handed_over(
+    values: Values, module: ModuleFacts, param: t.Parameter, function: t.FunctionDef, callers: int
+) -> list[ModuleFacts]:
+    out: list[ModuleFacts] = []
+    for site in values.world.callers(Definition(module, function)):
+        given = bind(site.call, function, instance=is_method_call(site.call, function)).values.get(param.name)
+        found = parsed_in(values, site.module, given, callers - 1) if given is not None else ()
+        if not found:
+            return []
+        out.extend(found)
+    return out
 
 
 def parses_paths(values: Values, module: ModuleFacts) -> bool:

@@ -83,15 +83,8 @@ def _read_in_caller(values: Values, module: ModuleFacts, params: list[t.Paramete
         given = bind(site.call, function, instance=is_method_call(site.call, function)).values.get(params[0].name)
         if not isinstance(given, (t.Name, t.Attribute)):
             return None
-        found.append(_handed(values, site.module, given, callers))
+        found.append(is_read_as_object(values, site.module, given, callers - 1))
     return found[0] if found and all(found) else None
-
-
-def _handed(values: Values, module: ModuleFacts, given: t.Expr, callers: int) -> str | None:
-    for origin in values.origins(module, given):
-        if isinstance(origin.node, t.Call) and last_name(origin.node.func) in ("parse_args", "parse_known_args"):
-            return "…"
-    return is_read_as_object(values, module, given, callers - 1)
 
 
 _CONTAINER_METHODS = frozenset({

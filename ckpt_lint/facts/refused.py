@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ckpt_lint import apis
 from ckpt_lint.facts import refusals as r
 from ckpt_lint.facts.checkpoints import Entry
+from ckpt_lint.facts.command_line import parsed_in
 from ckpt_lint.facts.modules import is_whole_module
 from ckpt_lint.facts.objects import is_read_as_object, refused_instance
 from ckpt_lint.facts.refusals import Refusal
@@ -227,6 +228,8 @@ def _by_use(values: Values, module: ModuleFacts, expr: t.Expr) -> Refusal | None
     """An object that is no plain data because attributes are read from it: `args.lr`."""
     if not isinstance(expr, (t.Name, t.Attribute)) or values.kinds(module, expr):
         return None
+    if parsed_in(values, module, expr):
+        return r.NAMESPACE
     attribute = is_read_as_object(values, module, expr)
     if attribute is None:
         return None

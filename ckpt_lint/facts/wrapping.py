@@ -16,7 +16,7 @@ from ckpt_lint.facts.values import Values, returned_values
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.names import path_key
 from ckpt_lint.source.scopes import Binding
 
@@ -222,3 +222,18 @@ def excluded_by_test(binding: t.Node, use: t.Node) -> bool:
         for other in tests_above(use)
         if one.node is not other.node
     )
+
+
+def is_stripped(module: ModuleFacts, call: t.Call) -> bool:
+    """Whether the prefix is taken off the keys of a kept state dict, in place, before it is used."""
+    target = call.parent.targets[0] if isinstance(call.parent, t.Assign) else None
+    if not isinstance(target, (t.Name, t.Attribute)):
+        return False
+    for place in module.uses(target):
+        user = place.parent.parent if isinstance(place.parent, t.Argument) else None
+        if isinstance(user, t.Call) and "prefix" in last_name(user.func):
+            return True
+        pop = place.parent
+        if isinstance(pop, t.Attribute) and pop.attr == "pop" and flow.loops_around(place):
+            return True
+    return False

@@ -41,13 +41,16 @@ from ckpt_lint.rules.saving import (
     state_dict_reference,
     weights_only_blocker,
     whole_module_save,
+    wrapped_state_dict,
 )
 from ckpt_lint.rules.training_state import (
+    missing_best_metric,
     missing_ema_state,
     missing_optimizer_state,
     missing_progress,
     missing_scaler_state,
     missing_scheduler_state,
+    weights_only_resume,
 )
 
 
@@ -64,6 +67,7 @@ class RuleModule(Protocol):
 MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
     state_dict_not_called,  # type: ignore[assignment]
+    wrapped_state_dict,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
     weights_only_blocker,  # type: ignore[assignment]
     missing_optimizer_state,  # type: ignore[assignment]
@@ -71,6 +75,8 @@ MODULES: tuple[RuleModule, ...] = (
     missing_scaler_state,  # type: ignore[assignment]
     missing_progress,  # type: ignore[assignment]
     missing_ema_state,  # type: ignore[assignment]
+    weights_only_resume,  # type: ignore[assignment]
+    missing_best_metric,  # type: ignore[assignment]
     load_without_map_location,  # type: ignore[assignment]
     load_without_weights_only,  # type: ignore[assignment]
     unsafe_load,  # type: ignore[assignment]

@@ -8,7 +8,7 @@ from ckpt_lint.edits import insert, wrap
 from ckpt_lint.facts import refusals
 from ckpt_lint.facts.allowlists import allowed_classes
 from ckpt_lint.facts.checkpoints import WEIGHTS
-from ckpt_lint.facts.command_line import parses_paths
+from ckpt_lint.facts.command_line import parsed_in, parses_paths
 from ckpt_lint.facts.refusals import Refusal
 from ckpt_lint.facts.refused import refused_in
 from ckpt_lint.facts.saved import Saved
@@ -110,8 +110,10 @@ def _edits(view: View, saved: Saved, refusal: Refusal) -> tuple[Edit, ...] | Non
     """The rewriting; () where it is withheld, None where only a person can tell."""
     if not refusal.rewritten or refusal is refusals.MODULE:
         return None
-    if refusal is refusals.NAMESPACE and parses_paths(view.facts.values, saved.module):
-        return ()
+    if refusal is refusals.NAMESPACE:
+        modules = (saved.module, *parsed_in(view.facts.values, saved.module, saved.value))
+        if any(parses_paths(view.facts.values, module) for module in modules):
+            return ()
     if refusal is refusals.NUMPY_ARRAY:
         return None  # an array read back as a tensor is another thing to its reader: that is for a person to decide
     if refusal.before:
