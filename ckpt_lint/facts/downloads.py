@@ -33,6 +33,11 @@ WRITES_FILE = re.compile(
 CLIENT_METHODS = frozenset({"download_file", "download_fileobj", "download_to_filename", "download_blob", "fget_object"})
 """Methods of cloud storage clients that write a file."""
 
+_COMMANDS = (
+    "os.system", "os.popen", "subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
+    "subprocess.Popen", "subprocess.getoutput",
+)  # fmt: skip
+_PROGRAM = re.compile(r"\b(wget|curl|gdown|aria2c|axel)\b")
 _DIGEST = re.compile(r"sha(1|256|512)|md5|digest|checksum|hexdigest|blake2|verify_hash|check_hash", re.IGNORECASE)
 _HELPER_DEPTH = 2
 _STEPS = 8
@@ -52,8 +57,9 @@ def download_behind(view: View, load: Load) -> Download | None:
     if load.path is None:
         return None
     found = (
-        _in_expression(view, load.module, load.path, _STEPS)
+        _in_expression(view, load.path_module, load.path, _STEPS)
         or _to_same_place(view, load)
+        or _by_command(view, load)
         or _in_shell(view, load)
     )
     if found is None or _digest_checked(view, load, found):
@@ -85,7 +91,7 @@ def _in_expression(view: View, module: ModuleFacts, expr: t.Expr, steps: int) ->
             helper = _helper(view, module, node, _HELPER_DEPTH)
             if helper is not None:
                 return Download(f"`{last_name(node.func)}`, which downloads through {helper.what}", module, node)
-        elif isinstance(node, (t.Name, t.Attribute)) and not isinstance(node.parent, t.Attribute):
+        elif isinstance(node, (t.Name, t.Attribute)):
             found = _through_binding(view, module, node, steps)
             if found is not None:
                 return found
@@ -93,12 +99,19 @@ def _in_expression(view: View, module: ModuleFacts, expr: t.Expr, steps: int) ->
 
 
 def _through_binding(view: View, module: ModuleFacts, node: t.Expr, steps: int) -> Download | None:
+    """A part of something (`answer.content`) came over the network only where the whole did, not what it was made of."""
+    part = isinstance(node.parent, t.Attribute)
     for binding in module.names.bindings(node):
-        if binding.how in ("assign", "unpack", "with") and binding.value is not None:
-            if flow.body_of(binding.node) is flow.body_of(node) and binding.value is not node:
-                found = _in_expression(view, module, binding.value, steps - 1)
-                if found is not None:
-                    return found
+        value = binding.value
+        if binding.how not in ("assign", "unpack", "with", "item") or value is None or value is node:
+            continue
+        if flow.body_of(binding.node) is not flow.body_of(node):
+            continue
+        if part and not (isinstance(value, t.Call) and _api(view, module, value)):
+            continue
+        found = _in_expression(view, module, value, steps - 1)
+        if found is not None:
+            return found
     return None
 
 
@@ -171,14 +184,48 @@ def _written_bytes(view: View, load: Load) -> Download | None:
     module = load.module
     body = flow.body_of(load.call)
     wanted = path_facts(view.facts.values, module, load.path)
-    for call in module.calls_by_name.get("write", ()):
+    for call in module.calls:
+        if call.start >= load.call.start or flow.body_of(call) is not body:
+            continue
+        stream = _stream_written(call)
+        if stream is None:
+            continue
+        target = path_facts(view.facts.values, module, _opened(module, stream))
+        if (target.text and target.text == wanted.text) or (
+            target.expression and target.expression == wanted.expression
+        ):
+            found = _in_expression(view, module, call.args[0].value, 4)
+            if found is not None:
+                return found
+    return None
+
+
+def _stream_written(call: t.Call) -> t.Expr | None:
+    """The stream (or path) that the first argument of a call is written to."""
+    name = last_name(call.func)
+    if name in ("write", "write_bytes") and isinstance(call.func, t.Attribute) and call.args:
+        return call.func.value
+    if name == "copyfileobj" and len(call.args) > 1:
+        return call.args[1].value
+    return None
+
+
+def _by_command(view: View, load: Load) -> Download | None:
+    """`os.system(f"wget -O {path} {url}")`, or a `subprocess` call, before the load and with its path in it."""
+    module, body = load.module, flow.body_of(load.call)
+    wanted = path_facts(view.facts.values, load.path_module, load.path)
+    variable = module.variable(load.path) if load.path is not None else None
+    for call in reversed(module.calls):
         if call.start >= load.call.start or flow.body_of(call) is not body or not call.args:
             continue
-        found = _in_expression(view, module, call.args[0].value, 4)
-        if found is not None and isinstance(call.func, t.Attribute):
-            target = path_facts(view.facts.values, module, _opened(module, call.func.value))
-            if target.text and target.text == wanted.text or target.expression and target.expression == wanted.expression:
-                return found
+        if not module.names.is_a(call.func, *_COMMANDS):
+            continue
+        parts = list(t.walk(call.args[0].value))
+        text = " ".join(p.value for p in parts if isinstance(p, t.Constant) and isinstance(p.value, str))
+        program = _PROGRAM.search(text)
+        named = variable is not None and any(module.variable(p) == variable for p in parts)
+        if program and (named or (wanted.last and wanted.last in text)):
+            return Download(f"`{program.group()}`", module, call)
     return None
 
 
@@ -218,25 +265,35 @@ def _reached_at(view: View, load: Load) -> int:
 
 
 def _digest_checked(view: View, load: Load, found: Download) -> bool:
-    """Whether a digest is compared in the function of the load, or in that of the download, before the load."""
-    return any(_mentions_digest(node) for node in _bodies(view, load, found))
-
-
-def _bodies(view: View, load: Load, found: Download) -> Iterator[t.Node]:
-    function = flow.function_of(load.call)
-    if function is not None:
-        yield function
+    """Whether a digest is compared before the load: where it stands, in what it calls, or in the download's helpers."""
+    body = flow.body_of(load.call)
+    before = [n for n in t.walk(body) if n.start < load.call.start and flow.body_of(n) is body]
+    if any(_compares_digest(node) for node in before):
+        return True
+    calls = [(load.module, n) for n in before if isinstance(n, t.Call)]
     if isinstance(found.node, t.Call):
-        for definition in view.facts.world.callees(found.module, found.node):
-            yield definition.node
+        calls.append((found.module, found.node))
+    return any(_checks_inside(view, module, call, _HELPER_DEPTH) for module, call in calls)
 
 
-def _mentions_digest(function: t.Node) -> bool:
-    for node in t.walk(function):
-        if isinstance(node, (t.Assert, t.If, t.Compare)):
-            test = node.test if isinstance(node, (t.Assert, t.If)) else node
-            if any(_DIGEST.search(name) for name in _names_in(test)):
-                return True
+def _checks_inside(view: View, module: ModuleFacts, call: t.Call, depth: int) -> bool:
+    """Whether a project function that is called compares a digest, or one that it calls does."""
+    for definition in view.facts.world.callees(module, call):
+        if not isinstance(definition.node, t.FunctionDef):
+            continue
+        nodes = list(t.walk(definition.node))
+        if any(_compares_digest(node) for node in nodes):
+            return True
+        inner = [n for n in nodes if isinstance(n, t.Call)] if depth > 1 else []
+        if any(_checks_inside(view, definition.module, n, depth - 1) for n in inner):
+            return True
+    return False
+
+
+def _compares_digest(node: t.Node) -> bool:
+    if isinstance(node, (t.Assert, t.If, t.Compare)):
+        test = node.test if isinstance(node, (t.Assert, t.If)) else node
+        return any(_DIGEST.search(name) for name in _names_in(test))
     return False
 
 
