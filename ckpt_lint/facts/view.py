@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ckpt_lint.facts.best_values import BestValues
 from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
 from ckpt_lint.facts.loads import Load, Loads
 from ckpt_lint.facts.matching import Match, Matching
@@ -16,6 +17,7 @@ from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.training import Training
 from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.weights_resume import WeightsResumes
 from ckpt_lint.facts.world import World
 from ckpt_lint.model import Fix, Severity, Span
 from ckpt_lint.settings import Settings
@@ -70,6 +72,8 @@ class Facts:
         self.matching = Matching(world, self.values, self.saves, self.checkpoints, self.restores)
         self.resumes = Resumes(world, self.values, self.restores)
         self.training = Training(world, self.values, self.saves, self.checkpoints, self.resumes)
+        self.best_values = BestValues(world, self.saves, self.checkpoints, self.resumes, self.training)
+        self.weights_resumes = WeightsResumes(world, self.saves, self.checkpoints, self.restores)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,10 +51,10 @@ def train(model, loader, epochs):
         torch.save(state, "last.pt")
 """,
         silent=(
-            "no optimizer is in scope: it is no local name, parameter, attribute of the class or global, and not every "
-            "caller of the function has one",
+            "no optimizer is in scope: a local name, parameter, attribute of the class, global, or one of every caller",
             "a bare state dict, or a dict without scheduler, scaler or progress counter: no training checkpoint",
-            "a part of the dict cannot be read (`**extra`, keys added in a loop), or an entry is made from the optimizer",
+            "a part of the dict cannot be read (`**extra`, keys added in a loop)",
+            "an entry is made from the optimizer, whatever its key",
             '`"optimizer": None`: left out on purpose',
             "the optimizer has a sibling file, saved in the same block to the same directory",
             "another save of the same file writes a training checkpoint with it",
