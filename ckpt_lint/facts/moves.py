@@ -10,6 +10,7 @@ from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import World
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.flow import spelled
 from ckpt_lint.source.module import ModuleFacts, last_name
 
 MOVERS = frozenset({"to", "cuda", "xpu", "npu", "to_empty"})
@@ -89,4 +90,16 @@ class Placement:
 
 
 def _touches_devices(node: t.Node) -> bool:
-    return any(isinstance(n, t.Attribute) and n.attr in (*MOVERS, "device") for n in t.walk(node))
+    """Whether code moves something: `.cuda()`, `.to(device)`, `.to(args.device)`, `.to("cuda")`."""
+    calls = (n for n in t.walk(node) if isinstance(n, t.Call))
+    return any(isinstance(call.func, t.Attribute) and _is_shown_move(call, call.func) for call in calls)
+
+
+def _is_shown_move(call: t.Call, func: t.Attribute) -> bool:
+    """A move that is spelled as slicing knows it: code that holds no such word may not be there to look at."""
+    if func.attr != "to" or not call.args:
+        return func.attr == "cuda"
+    first = call.args[0].value
+    if isinstance(first, t.Constant):
+        return isinstance(first.value, str) and first.value.startswith("cuda")
+    return spelled(first).startswith(("device", "self.device", "args"))

@@ -39,6 +39,7 @@ from ckpt_lint.rules.restoring import (
 from ckpt_lint.rules.saving import (
     state_dict_not_called,
     state_dict_reference,
+    unguarded_distributed_save,
     weights_only_blocker,
     whole_module_save,
     wrapped_state_dict,
@@ -68,6 +69,7 @@ MODULES: tuple[RuleModule, ...] = (
     whole_module_save,  # type: ignore[assignment]
     state_dict_not_called,  # type: ignore[assignment]
     wrapped_state_dict,  # type: ignore[assignment]
+    unguarded_distributed_save,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
     weights_only_blocker,  # type: ignore[assignment]
     missing_optimizer_state,  # type: ignore[assignment]

@@ -24,7 +24,8 @@ _WORDS = (
     "save_checkpoint", "load_checkpoint", "load_url", "torch_load", "pickle", "joblib", "WEIGHTS_ONLY", "dcp", "dist_cp",
     "rng_state", "safetensors", "ckpt", "checkpoint", "init_process_group", "DataParallel", "RANK", "main_process",
     "barrier(", "broadcast", "all_gather", "download", "urlopen", "urlretrieve", "requests.", "torch.compile",
-    "GradScaler", "no_grad", "inference_mode",
+    "GradScaler", "no_grad", "inference_mode", "set_grad_enabled", "jit.trace", ".eval(", ".train(", ".backward(",
+    ".cuda(", ".to(device", ".to(self.device", ".to(args", ".to('cuda", '.to("cuda',
 )  # fmt: skip
 _SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
 _CALL = re.compile(r"([A-Za-z_]\w*)\(")

@@ -71,9 +71,10 @@ def check(view: View) -> Iterator[Report]:
             continue
         found, missing = (node.body, node.orelse) if there else (node.orelse, node.body)
         if _only_tells_it(missing) and _is_asked_for(view, node, path) and restores_in(view, found) is not None:
+            name = view.code(path)
             yield Report(
                 node,
-                f"`{view.code(path)}` was asked for, is not there, and the run goes on with fresh weights: raise instead",
+                f"`{name}` was asked for, is not there, and the run goes on with fresh weights: raise there",
             )
 
 

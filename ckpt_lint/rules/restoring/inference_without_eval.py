@@ -1,0 +1,200 @@
+"""CKP405."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_lint import apis
+from ckpt_lint.edits import insert_after
+from ckpt_lint.facts.inference import Scope, mode_calls, runs, scope_of, switches_mode
+from ckpt_lint.facts.modes import is_mode_free
+from ckpt_lint.facts.receivers import restores_module
+from ckpt_lint.facts.values import LOADED, STATE_DICT, Origin
+from ckpt_lint.facts.view import Other, Report, View
+from ckpt_lint.facts.whole import module_uses
+from ckpt_lint.facts.world import Definition
+from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import last_name
+
+RULE = RuleInfo(
+    code="CKP405",
+    name="inference-without-eval",
+    severity=Severity.WARNING,
+    on=True,
+    fix=Applicability.UNSAFE,
+    fix_shape="statement-added",
+    page=Page(
+        summary="A restored module runs without gradients, and nothing has put it in `.eval()`.",
+        why=(
+            "`load_state_dict` leaves the mode alone, and a new module is in training mode: Dropout drops, BatchNorm "
+            "takes the statistics of the batch, and overwrites the restored ones even under `no_grad`. Two calls on "
+            "the same input differ."
+        ),
+        bad="""\
+import torch
+from torchvision.models import resnet18
+
+def predict(path, images):
+    model = resnet18()
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    with torch.no_grad():
+        return model(images)
+""",
+        good="""\
+import torch
+from torchvision.models import resnet18
+
+def predict(path, images):
+    model = resnet18()
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    model.eval()
+    with torch.no_grad():
+        return model(images)
+""",
+        silent=(
+            "anything on the way calls `.eval()` or `.train(...)` of the object: what builds it, a project function "
+            "that it is given to (one call deep), another name of it",
+            "`torch.onnx.export`, which switches to eval itself; `from_pretrained`",
+            "the object goes where we do not look, or came in as a parameter",
+            "its class is in the project, and no module in it reads `training` (as far as its own file shows)",
+            "the same code trains it (`backward`)",
+        ),
+        fix_safety="Unsafe: results change, to those that evaluation is meant to give.",
+        sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.eval",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Restored:
+    """A module variable and the call that restored it."""
+
+    call: t.Call
+    name: t.Expr
+
+
+def check(view: View) -> Iterator[Report]:
+    """Restored modules that run without gradients in training mode."""
+    seen = set()
+    for restored in _restored(view):
+        key = view.module.variable(restored.name)
+        if key is None or (key, flow.body_of(restored.call)) in seen or not _in_training_mode(view, restored):
+            continue
+        scope = scope_of(view, restored.name)
+        run = next((p for p in scope.places if _is_after(p, restored) and runs(view, p)), None)
+        if run is None or _may_be_switched(scope) or _trains(view, restored):
+            continue
+        seen.add((key, flow.body_of(restored.call)))
+        name = view.code(restored.name)
+        yield Report(
+            restored.call,
+            f"`{name}` is restored and runs without gradients, and nothing has put it in evaluation mode: Dropout and "
+            f"BatchNorm behave as in training. Call `{name}.eval()`",
+            _fix(view, restored),
+            others=(Other(view.module, run, "it runs here"),),
+        )
+
+
+def _restored(view: View) -> Iterator[_Restored]:
+    for restore in view.restores:
+        receiver = restore.receiver
+        if isinstance(receiver, t.Attribute) and receiver.attr == "module":
+            receiver = receiver.value
+        if restores_module(restore) and _is_plain(view, receiver) and not _is_live(view, restore.state):
+            yield _Restored(restore.call, receiver)
+    for load in view.loads:
+        statement = load.call.parent
+        if isinstance(statement, t.Assign) and len(statement.targets) == 1:
+            used = {use.name for use in module_uses(view.facts.world, view.facts.restores, load)}
+            target = statement.targets[0]
+            for item in target.items if isinstance(target, t.Sequence) else (target,):
+                if last_name(item) in used and _is_plain(view, item):
+                    yield _Restored(load.call, item)
+
+
+def _is_plain(view: View, expr: t.Expr) -> bool:
+    if isinstance(expr, t.Attribute):
+        return view.module.names.is_self(expr.value)
+    return isinstance(expr, t.Name)
+
+
+def _is_live(view: View, state: t.Expr | None) -> bool:
+    """Whether the state comes from another live object: a copy, no restore."""
+    if state is None:
+        return True
+    kinds = view.facts.values.kinds(view.module, state)
+    return STATE_DICT in kinds and LOADED not in kinds and not view.facts.restores.parts(view.module, state) and (
+        isinstance(state, t.Call)
+    )
+
+
+# -- what is on the way -----------------------------------------------------------------------------------------------
+
+
+def _is_after(place: t.Expr, restored: _Restored) -> bool:
+    """Whether a place may come after the restore: in the same body, or in another one of the variable's scope."""
+    here, there = flow.body_of(place), flow.body_of(restored.call)
+    if here is not there:
+        return isinstance(restored.name, t.Attribute) or isinstance(there, t.Module)
+    return place.start > restored.call.start and not flow.exclusive(restored.call, place) and (
+        flow.falls_through(restored.call, place)
+    )
+
+
+def _may_be_switched(scope: Scope) -> bool:
+    """Whether the object is switched by any of its names, or gets out of sight, before the run or after it."""
+    return bool(scope.escapes) or next(mode_calls(scope.places), None) is not None
+
+
+def _in_training_mode(view: View, restored: _Restored) -> bool:
+    """Whether the object is made here by code that leaves it in training mode, as far as we see."""
+    holder = flow.class_of(restored.name) if isinstance(restored.name, t.Attribute) else None
+    if holder is not None and (
+        view.facts.world.class_kind(Definition(view.module, holder)) or switches_mode(holder)
+    ):
+        return False
+    bindings = [b for b in view.module.names.bindings(restored.name) if b.how not in ("augment", "delete")]
+    if not bindings or any(b.value is None or b.how not in ("assign", "unpack") for b in bindings):
+        return False
+    if any(switches_mode(b.value) for b in bindings if b.value is not None):
+        return False
+    origins = view.facts.values.origins(view.module, restored.name)
+    return all(_trains_when_new(view, o) or o.node is restored.call for o in origins) and bool(origins)
+
+
+def _trains_when_new(view: View, origin: Origin) -> bool:
+    """Whether what an origin makes starts in training mode, and may care."""
+    node = origin.node
+    if isinstance(node, t.Constant) and node.value is None:
+        return True
+    if not isinstance(node, t.Call) or origin.how not in ("value", "unpack"):
+        return False
+    if view.facts.restores.load_at(origin.module, node) is not None:
+        return True
+    found = view.facts.world.callees(origin.module, node)
+    if found:
+        return not any(switches_mode(d.node) or is_mode_free(view.facts.world, d) for d in found)
+    names = origin.module.names.of(node.func)
+    if origin.how == "unpack" or last_name(node.func) in ("from_pretrained", "load") or not names:
+        return False
+    return any(apis.constructs(n) == apis.MODULE for n in names) or last_name(node.func)[:1].isupper()
+
+
+def _trains(view: View, restored: _Restored) -> bool:
+    """Whether the body around, or the class, goes backward: it trains, and sees to its modes itself."""
+    holder: t.Node | None = flow.class_of(restored.name) if isinstance(restored.name, t.Attribute) else None
+    body = holder or flow.body_of(restored.call)
+    return any(body.start <= call.start < body.end for call in view.module.calls_by_name.get("backward", ())) or (
+        isinstance(body, t.Module) and "backward" in view.module.calls_by_name
+    )
+
+
+def _fix(view: View, restored: _Restored) -> Fix | None:
+    statement = flow.statement_of(restored.call)
+    if not isinstance(statement, (t.ExprStmt, t.Assign)):
+        return None
+    code = f"{view.code(restored.name)}.eval()"
+    return Fix(Applicability.UNSAFE, f"Insert `{code}`", insert_after(view.text, statement.span, code))
