@@ -146,7 +146,10 @@ def _small(draft: Draft, directory: Directory, name: str) -> bytes | None:
         return None
     try:
         opened = _open(draft, member)
-        return None if opened is None else read_small(draft.access, member, opened, _SMALL)
+        if opened is None:
+            draft.obstruct(f"PytorchStreamReader failed reading file {member.name}: invalid header", "damage")
+            return None
+        return read_small(draft.access, member, opened, _SMALL)
     except NoDirectory as error:
         draft.problem("damage", str(error), member=member.name)
         return None
@@ -163,6 +166,9 @@ def _read_torch(draft: Draft, directory: Directory, root: str) -> None:
     draft.storages = [storage_facts(storage) for storage in storages.all]
     records = {record.name.lower(): record.size for record in directory.members}
     for storage in storages.all:
+        found = directory.find(storage.member) if storage.member is not None else None
+        if found is not None and draft.opened.get((found.entry, found.header), True) is None:
+            draft.obstruct(f"PytorchStreamReader failed reading file data/{storage.key}: invalid header", "damage")
         if storage.member is None:
             text = f"the record data/{storage.key} is missing: {storage.size} bytes of tensor data are gone"
             draft.problem("damage", text, member=f"{root}/data/{storage.key}"[:200])
@@ -179,7 +185,8 @@ def _any_data_pickle(directory: Directory) -> Member | None:
 
 def _read_labels(draft: Draft, directory: Directory, root: str) -> None:
     """The small records: container version, byte order, fingerprint."""
-    version = _small(draft, directory, f"{root}/version") or _small(draft, directory, f"{root}/.data/version")
+    version = _small(draft, directory, f"{root}/.data/version") or _small(draft, directory, f"{root}/version")
+    _small(draft, directory, f"{root}/.format_version")
     if version is None:
         draft.problem("damage", "the record `version` is missing: torch refuses the file", member=f"{root}/version")
         draft.obstruct("PytorchStreamReader failed locating file version: file not found", "damage")
@@ -201,6 +208,9 @@ def _read_labels(draft: Draft, directory: Directory, root: str) -> None:
     identity = _small(draft, directory, f"{root}/.data/serialization_id")
     if identity is not None:
         draft.fingerprint = identity.decode("latin-1")[:64]
+        if not identity.isascii():
+            draft.problem("damage", "the record serialization_id is damaged", member=f"{root}/.data/serialization_id")
+            draft.obstruct("'utf-8' codec can't decode the serialization id", "damage")
 
 
 def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> None:

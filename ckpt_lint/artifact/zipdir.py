@@ -12,12 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from ckpt_lint.artifact.access import RandomAccess, Window
 from ckpt_lint.artifact.limits import LimitReached, Limits
+from ckpt_lint.artifact.zipend import END, end_record
 
 LOCAL = b"PK\x03\x04"
 _CENTRAL = b"PK\x01\x02"
-_END = b"PK\x05\x06"
-_END_64 = b"PK\x06\x06"
-_LOCATOR_64 = b"PK\x06\x07"
 _TAIL = (1 << 16) + 22
 _MASK = 0xFFFFFFFF
 ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
@@ -80,61 +78,47 @@ def read_directory(access: RandomAccess, limits: Limits) -> Directory:
     """The central directory. Raises NoDirectory, LimitReached, OSError."""
     tail_start = max(0, access.size - _TAIL)
     tail = access.read_at(tail_start, _TAIL)
-    at = tail.rfind(_END)
+    at = tail.rfind(END)
     while at >= 0 and len(tail) - at < 22:
-        at = tail.rfind(_END, 0, at)
+        at = tail.rfind(END, 0, at)
     if at < 0:
         raise NoDirectory("it has no zip directory at its end: the file is cut short")
-    count, length, start, disk = _end_record(access, tail, at, tail_start)
-    directory = Directory(start=start, end=tail_start + at)
-    if disk:
-        directory.remarks.append(Remark("the archive says it is one of several disks", fatal=True))
+    record = end_record(access, tail, at, tail_start)
+    count, length, start = record.count, record.length, record.start
+    directory = Directory(start=start, end=record.place)
+    directory.remarks.extend(Remark(fault, fatal=True) for fault in record.faults)
     if length > limits.directory_bytes or count > limits.members:
         raise LimitReached("the zip directory is too large")
     if start + length > access.size:
         raise NoDirectory("its zip directory points behind the end of the file: the file is cut short or damaged")
     data = access.read_at(start, length)
-    _read_entries(data, count, start, access.size, directory)
+    _read_entries(data, count, start, access.size - max(0, record.shift), directory)
     _remark_shifted(access, directory, length)
-    if tail.find(_END, 0, at) >= 0:
+    if tail.find(END, 0, at) >= 0:
         _remark_second(access, tail, at, tail_start, directory, limits)
     return directory
 
 
-def _end_record(access: RandomAccess, tail: bytes, at: int, tail_start: int) -> tuple[int, int, int, int]:
-    """Count, length, start and disk number, from the 64-bit record where there is one."""
-    disk, _, _, count, length, start = struct.unpack_from("<HHHHII", tail, at + 4)
-    if at >= 20 and tail[at - 20 : at - 16] == _LOCATOR_64:
-        where = struct.unpack_from("<Q", tail, at - 12)[0]
-        record = access.read_at(where, 56) if where < access.size else b""
-        if len(record) == 56 and record[:4] == _END_64:
-            disk, _, _, count, length, start = struct.unpack_from("<IIQQQQ", record, 16)
-    return count, length, start, disk
-
-
 def _remark_shifted(access: RandomAccess, directory: Directory, length: int) -> None:
     """The directory lies elsewhere than its record says: readers that allow bytes in front see another archive."""
-    for tail in (0, 76):
-        place = directory.end - tail - length
-        if place > directory.start and access.read_at(place, 4) == _CENTRAL:
-            directory.remarks.append(
-                Remark("other bytes stand in front of its zip directory", None, place, False, True)
-            )
-            other = Directory(start=place)
-            _read_entries(access.read_at(place, length), 65535, place, access.size, other)
-            shift = place - directory.start
-            directory.hidden.extend(replace(member, header=member.header + shift) for member in other.members)
-            return
+    place = directory.end - length
+    if place > directory.start and access.read_at(place, 4) == _CENTRAL:
+        directory.remarks.append(Remark("other bytes stand in front of its zip directory", None, place, False, True))
+        other = Directory(start=place)
+        _read_entries(access.read_at(place, length), 65535, place, access.size, other)
+        shift = place - directory.start
+        directory.hidden.extend(replace(member, header=member.header + shift) for member in other.members)
 
 
 def _remark_second(
     access: RandomAccess, tail: bytes, at: int, tail_start: int, directory: Directory, limits: Limits
 ) -> None:
     """An earlier end record that has a directory of its own: another reader may see another archive."""
-    position = tail.rfind(_END, 0, at)
+    position = tail.rfind(END, 0, at)
     while position >= 0:
         if len(tail) - position >= 22:
-            count, length, start, _ = _end_record(access, tail, position, tail_start)
+            record = end_record(access, tail, position, tail_start)
+            count, length, start = record.count, record.length, record.start
             first = access.read_at(start, 4) if start + length <= access.size else b""
             if first == _CENTRAL and start != directory.start and length <= limits.directory_bytes:
                 directory.remarks.append(Remark("a second zip directory hides in it", offset=start, hostile=True))
@@ -142,7 +126,7 @@ def _remark_second(
                 _read_entries(access.read_at(start, length), count, start, access.size, other)
                 directory.hidden.extend(other.members)
                 return
-        position = tail.rfind(_END, 0, position)
+        position = tail.rfind(END, 0, position)
 
 
 def _read_entries(data: bytes, count: int, base: int, file_size: int, directory: Directory) -> None:
@@ -158,13 +142,22 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         raw = data[name_at : name_at + name_len]
         extra = data[name_at + name_len : name_at + name_len + extra_len]
         packed, size, header = _wide(extra, packed, size, header)
-        name = raw.decode("utf-8", "replace")
+        name = _decoded(raw, base + position, directory)
         member = Member(name, method, flags, crc, packed, size, header, base + position)
         directory.members.append(member)
         _check_entry(member, disk, file_size, directory)
         position = name_at + name_len + extra_len + note_len
     if position != len(data):
         directory.remarks.append(Remark("the zip directory holds more than its entries", offset=base + position))
+
+
+def _decoded(raw: bytes, offset: int, directory: Directory) -> str:
+    """A member's name. torch hands all of them to Python as utf-8, and fails where one is not."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        directory.remarks.append(Remark("a record's name is not utf-8", None, offset, True))
+        return raw.decode("utf-8", "replace")
 
 
 def _wide(extra: bytes, packed: int, size: int, header: int) -> tuple[int, int, int]:
@@ -220,8 +213,11 @@ def open_member(access: RandomAccess, member: Member) -> Opened:
         remarks.append("its local header gives another name")
     if not flags & 8 and size != _MASK and (packed, size) != (member.packed & _MASK, member.size & _MASK):
         remarks.append("its local header gives another size")
+    start = member.header + 30 + name_len + extra_len
+    if start + member.packed > access.size:
+        raise NoDirectory(f"{member.name}: by its local header it lies behind the end of the file")
     found = tuple(Remark(text, member.name, member.header, hostile=True) for text in remarks)
-    return Opened(member.header + 30 + name_len + extra_len, found)
+    return Opened(start, found)
 
 
 def stored_window(access: RandomAccess, member: Member, opened: Opened) -> Window:
