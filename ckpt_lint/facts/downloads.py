@@ -30,7 +30,9 @@ WRITES_FILE = re.compile(
     r"^(torch\.hub\.download_url_to_file|torchvision\.datasets\.utils\.(download_url|download_and_extract_archive)"
     r"|torchvision\.datasets\.utils\.download_file_from_google_drive|urllib\.request\.urlretrieve|wget\.download|gdown\.download)$"
 )
-CLIENT_METHODS = frozenset({"download_file", "download_fileobj", "download_to_filename", "download_blob", "fget_object"})
+CLIENT_METHODS = frozenset(
+    {"download_file", "download_fileobj", "download_to_filename", "download_blob", "fget_object"}
+)
 """Methods of cloud storage clients that write a file."""
 
 _COMMANDS = (
@@ -99,7 +101,7 @@ def _in_expression(view: View, module: ModuleFacts, expr: t.Expr, steps: int) ->
 
 
 def _through_binding(view: View, module: ModuleFacts, node: t.Expr, steps: int) -> Download | None:
-    """A part of something (`answer.content`) came over the network only where the whole did, not what it was made of."""
+    """The download that made a variable; of what a part is taken from (`answer.content`), only a download itself."""
     part = isinstance(node.parent, t.Attribute)
     for binding in module.names.bindings(node):
         value = binding.value

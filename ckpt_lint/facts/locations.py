@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ckpt_lint import apis
+from ckpt_lint.facts.judged import Judged, judged
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
+
+if TYPE_CHECKING:
+    from ckpt_lint.facts.view import View
 
 _CUDA = re.compile(r"^cuda(:\d+)?$")
 _NO_TAG = re.compile(r"^(cpu:\d+|gpu(:\d+)?|CPU|GPU|Cpu|CUDA(:\d+)?|cuda:|cpu:)$")
@@ -22,11 +29,25 @@ class Location:
     invalid: str | None = None
 
 
+def constant_locations(view: View) -> Iterator[tuple[Judged, t.Expr, Location]]:
+    """The constant `map_location`s that are written in a module, with the loads that they are for."""
+    for found in judged(view, "map_location"):
+        load = found.load
+        value = load.value("map_location")
+        if value is not None and load.home("map_location") is view.module and found.decides("map_location"):
+            location = read_location(view.module, value, load.api)
+            if location is not None:
+                yield found, value, location
+
+
 def read_location(module: ModuleFacts, value: t.Expr, api: str) -> Location | None:
     """What a `map_location` says, None where it is computed."""
     constant = module.constant(value)
     if constant is not None:
         return _of_constant(constant.value)
+    binding = module.once_bound(value)
+    if binding is not None and binding.how == "assign" and isinstance(binding.value, (t.Dict, t.Call)):
+        return read_location(module, binding.value, api)
     if isinstance(value, t.Call) and module.names.is_a(value.func, "torch.device"):
         return _of_device(module, value)
     if isinstance(value, t.Dict):
@@ -85,23 +106,37 @@ def _of_lambda(value: t.Lambda) -> Location | None:
 
 
 def needs_cuda(module: ModuleFacts, node: t.Node) -> bool:
-    """Whether a place is reached only where CUDA is there: by a test around it, or by an assertion of the file."""
+    """Whether a place is reached only where CUDA is there: by a test on the way, or by an assertion of the file."""
     for parent in t.ancestors(node):
-        if isinstance(parent, (t.If, t.IfExp)) and mentions_availability(module, parent.test):
+        if isinstance(parent, (t.If, t.IfExp)) and mentions_availability(parent.test):
             return True
-    for other in module.calls_by_name.get("is_available", ()):
-        if isinstance(other.parent, t.Assert) or isinstance(other.parent, t.UnaryOp) and _raises(other.parent):
+        if isinstance(parent, t.BoolOp) and any(mentions_availability(v) for v in parent.values if v.end <= node.start):
             return True
+        if isinstance(parent, t.Stmt) and any(_requires(s, returns=True) for s in _earlier(parent)):
+            return True
+    asked = module.calls_by_name.get("is_available", ())
+    return any(_requires(flow.statement_of(call), returns=False) for call in asked)
+
+
+def _earlier(statement: t.Stmt) -> Iterator[t.Stmt]:
+    return (s for s in flow.block_of(statement) if s.start < statement.start)
+
+
+def _requires(statement: t.Stmt, *, returns: bool) -> bool:
+    """`assert torch.cuda.is_available()`, `if not torch.cuda.is_available(): raise ...`"""
+    if isinstance(statement, t.Assert):
+        return mentions_availability(statement.test)
+    if isinstance(statement, t.If) and isinstance(statement.test, t.UnaryOp):
+        ends = flow.leaves(statement.body) and (returns or not _only_returns(statement.body))
+        return ends and mentions_availability(statement.test)
     return False
 
 
-def _raises(test: t.UnaryOp) -> bool:
-    """`if not torch.cuda.is_available(): raise ...`"""
-    parent = test.parent
-    return isinstance(parent, t.If) and any(isinstance(s, t.Raise) for s in parent.body)
+def _only_returns(block: Sequence[t.Stmt]) -> bool:
+    return isinstance(block[-1], t.Return)
 
 
-def mentions_availability(module: ModuleFacts, test: t.Node) -> bool:
+def mentions_availability(test: t.Node) -> bool:
     """Whether a test asks for CUDA: `torch.cuda.is_available()`, `args.cuda`, `use_gpu`."""
     for part in t.walk(test):
         name = part.attr if isinstance(part, t.Attribute) else part.id if isinstance(part, t.Name) else ""

@@ -15,6 +15,8 @@ from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
 
 SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".metadata"})
 _SAYS_WEIGHTS = re.compile(r"model|weight|checkpoint|ckpt|state", re.IGNORECASE)
+_KEEP = frozenset({"item", "copy", "get", "pop", "tolist"})
+_ARRAYS = "its arrays become the tensors of a state dict"
 _STEPS = 6
 
 
@@ -34,8 +36,9 @@ def pickle_loads(values: Values, module: ModuleFacts) -> Iterator[PickleLoad]:
         api = _api(module, call)
         if api is None:
             continue
-        paths = _paths(values, module, _source(module, call))
-        evidence = _by_path(paths) or _by_result(module, call, _STEPS)
+        source = _source(module, call)
+        paths = [path_facts(values, module, one) for one in _path_expressions(module, source)]
+        evidence = _by_path(paths, _names_on_the_way(module, source)) or _by_result(module, call, _STEPS)
         if evidence is not None:
             known = next((path for path in paths if path.text), PathFacts(""))
             yield PickleLoad(call, api, evidence, known)
@@ -63,37 +66,52 @@ def _source(module: ModuleFacts, call: t.Call) -> t.Expr | None:
     return args[0].value if args and not args[0].star else None
 
 
-def _paths(values: Values, module: ModuleFacts, source: t.Expr | None) -> tuple[PathFacts, ...]:
-    return (path_facts(values, module, source), *_opened(values, module, source))
-
-
-def _by_path(paths: Sequence[PathFacts]) -> str | None:
+def _by_path(paths: Sequence[PathFacts], names: str) -> str | None:
     for candidate in paths:
         if candidate.suffix in SUFFIXES or candidate.last in SUFFIXES:
             return f"`{candidate.last or '*' + candidate.suffix}` is a checkpoint"
-        if candidate.suffix == ".bin" and _SAYS_WEIGHTS.search(candidate.words):
+        if candidate.suffix == ".bin" and _SAYS_WEIGHTS.search(f"{candidate.words} {names}"):
             return "the path says that it holds weights"
         if candidate.suffix == ".safetensors":
             return "the bytes come from a safetensors file"
     return None
 
 
-def _opened(values: Values, module: ModuleFacts, source: t.Expr | None) -> Iterator[PathFacts]:
-    """The paths of the files in which a stream, or the bytes read from one, were opened."""
+def _path_expressions(module: ModuleFacts, source: t.Expr | None) -> Iterator[t.Expr]:
+    """The path that is read, or those of the files in which a stream, or the bytes read from one, were opened."""
     if source is None:
         return
+    yield source
     for node in t.walk(source):
-        if isinstance(node, t.Call) and last_name(node.func) == "open" and node.args:
-            yield path_facts(values, module, node.args[0].value)
+        if isinstance(node, t.Call):
+            yield from _opened_by(module, node)
         elif isinstance(node, (t.Name, t.Attribute)):
             for binding in module.names.bindings(node):
                 if isinstance(binding.value, t.Call) and binding.how in ("with", "assign"):
-                    opened = binding.value
-                    if last_name(opened.func) == "open":
-                        inner = opened.args[0].value if opened.args else None
-                        if isinstance(opened.func, t.Attribute) and not module.names.of(opened.func):
-                            inner = opened.func.value
-                        yield path_facts(values, module, inner)
+                    for call in t.walk(binding.value):
+                        if isinstance(call, t.Call):
+                            yield from _opened_by(module, call)
+
+
+def _opened_by(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
+    """`open(path)`, `path.open()`, `path.read_bytes()`."""
+    name = last_name(call.func)
+    if name in ("open", "read_bytes") and isinstance(call.func, t.Attribute) and not module.names.of(call.func):
+        yield call.func.value
+    elif name == "open" and call.args:
+        yield call.args[0].value
+
+
+def _names_on_the_way(module: ModuleFacts, source: t.Expr | None) -> str:
+    """The names in the path, and in what it is made of."""
+    words: list[str] = []
+    for expr in _path_expressions(module, source):
+        for node in t.walk(expr):
+            words.append(node.id if isinstance(node, t.Name) else last_name(node))
+            for binding in module.names.bindings(node) if isinstance(node, (t.Name, t.Attribute)) else ():
+                if binding.value is not None and binding.how == "assign":
+                    words.extend(last_name(part) for part in t.walk(binding.value))
+    return " ".join(words)
 
 
 def _by_result(module: ModuleFacts, expr: t.Expr, steps: int) -> str | None:
@@ -104,26 +122,42 @@ def _by_result(module: ModuleFacts, expr: t.Expr, steps: int) -> str | None:
     if isinstance(parent, t.Argument) and isinstance(parent.parent, t.Call):
         if last_name(parent.parent.func) == "load_state_dict" and isinstance(parent.parent.func, t.Attribute):
             return "it goes into `load_state_dict`"
+        if module.names.is_a(parent.parent.func, "builtins.dict", "collections.OrderedDict"):
+            return _by_result(module, parent.parent, steps - 1)
         return None
     if isinstance(parent, t.Subscript) and expr.role == "value" and not bound_target(parent):
         return _by_result(module, parent, steps - 1)
     if isinstance(parent, t.Attribute) and parent.attr == "items":
         return _rebuilt(module, parent, steps)
+    if isinstance(parent, t.Attribute) and parent.attr in _KEEP and isinstance(parent.parent, t.Call):
+        return _by_result(module, parent.parent, steps - 1)
     if isinstance(parent, t.Assign) and expr.role == "value" and len(parent.targets) == 1:
-        for place in module.uses(parent.targets[0]):
-            if place.start > expr.start and not bound_target(place) and _still(module, place, parent.targets[0]):
-                found = _by_result(module, place, steps - 1)
-                if found is not None:
-                    return found
+        return _by_variable(module, parent.targets[0], expr.start, steps)
+    return None
+
+
+def _by_variable(module: ModuleFacts, target: t.Expr, after: int, steps: int) -> str | None:
+    for place in module.uses(target):
+        if place.start > after and not bound_target(place) and _still(module, place, target):
+            found = _by_result(module, place, steps - 1)
+            if found is not None:
+                return found
     return None
 
 
 def _rebuilt(module: ModuleFacts, items: t.Attribute, steps: int) -> str | None:
-    """`{k: torch.from_numpy(v) for k, v in data.items()}` that goes into `load_state_dict`."""
+    """`{k: torch.from_numpy(v) for k, v in data.items()}`, or a loop that says so, that goes into `load_state_dict`."""
     generator = items.parent.parent
     if isinstance(generator, t.Generator) and isinstance(generator.parent, t.Comprehension):
         found = _by_result(module, generator.parent, steps - 1)
-        return found and "its arrays become the tensors of a state dict"
+        return found and _ARRAYS
+    if isinstance(generator, t.For):
+        for statement in generator.body:
+            target = statement.targets[0] if isinstance(statement, t.Assign) else None
+            if isinstance(target, t.Subscript) and isinstance(target.value, (t.Name, t.Attribute)):
+                bindings = module.names.bindings(target.value)
+                if bindings and _by_variable(module, bindings[0].node, target.start, steps):
+                    return _ARRAYS
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint.edits import replace
-from ckpt_lint.facts.locations import needs_cuda, read_location
+from ckpt_lint.facts.locations import constant_locations, needs_cuda
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
@@ -50,14 +50,10 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads to a CUDA device that may not be there."""
     seen: set[int] = set()
-    for load in view.loads:
-        value = load.value("map_location")
-        if value is None or value.start in seen or not any(arg.value is value for arg in load.call.args):
+    for found, value, location in constant_locations(view):
+        if not location.cuda or value.start in seen or isinstance(value, (t.Name, t.Attribute)):
             continue
-        location = read_location(load.module, value, load.api)
-        if isinstance(value, (t.Name, t.Attribute)) or location is None or not location.cuda:
-            continue
-        if needs_cuda(load.module, load.call):
+        if needs_cuda(found.load.module, found.load.call):
             continue
         seen.add(value.start)
         message = (
@@ -65,4 +61,5 @@ def check(view: View) -> Iterator[Report]:
             "the model"
         )
         fix = Fix(Applicability.UNSAFE, 'Load to `"cpu"`', replace(value.span, '"cpu"'))
-        yield Report(value, message, fix, call=load.call, argument="device")
+        call = found.load.call if found.default is None else None
+        yield Report(value, message, fix, call=call, argument="device" if call else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ckpt_lint.facts.locations import read_location
+from ckpt_lint.facts.locations import constant_locations
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Page, RuleInfo, Severity
 
@@ -43,13 +43,10 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads to a place that torch does not know."""
     seen: set[int] = set()
-    for load in view.loads:
-        value = load.value("map_location")
-        if value is None or value.start in seen or not any(arg.value is value for arg in load.call.args):
-            continue
-        location = read_location(load.module, value, load.api)
-        if location is None or location.invalid is None:
+    for found, value, location in constant_locations(view):
+        if location.invalid is None or value.start in seen:
             continue
         seen.add(value.start)
         message = f"`map_location={view.code(value)}` does not work: {location.invalid}"
-        yield Report(value, message, call=load.call, argument="device")
+        call = found.load.call if found.default is None else None
+        yield Report(value, message, call=call, argument="device" if call else None)
