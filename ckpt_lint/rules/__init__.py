@@ -34,6 +34,7 @@ from ckpt_lint.rules.restoring import (
     scheduler_built_between_restores,
     state_dict_changed_while_iterated,
     swallowed_load_error,
+    unplaced_restored_module,
     unreviewed_partial_load,
 )
 from ckpt_lint.rules.saving import (
@@ -45,12 +46,16 @@ from ckpt_lint.rules.saving import (
     wrapped_state_dict,
 )
 from ckpt_lint.rules.training_state import (
+    best_or_latest_only,
     missing_best_metric,
     missing_ema_state,
     missing_optimizer_state,
     missing_progress,
+    missing_rng_state,
     missing_scaler_state,
     missing_scheduler_state,
+    missing_version_metadata,
+    training_state_in_export,
     weights_only_resume,
 )
 
@@ -76,9 +81,13 @@ MODULES: tuple[RuleModule, ...] = (
     missing_scheduler_state,  # type: ignore[assignment]
     missing_scaler_state,  # type: ignore[assignment]
     missing_progress,  # type: ignore[assignment]
+    missing_rng_state,  # type: ignore[assignment]
+    missing_version_metadata,  # type: ignore[assignment]
     missing_ema_state,  # type: ignore[assignment]
+    best_or_latest_only,  # type: ignore[assignment]
     weights_only_resume,  # type: ignore[assignment]
     missing_best_metric,  # type: ignore[assignment]
+    training_state_in_export,  # type: ignore[assignment]
     load_without_map_location,  # type: ignore[assignment]
     load_without_weights_only,  # type: ignore[assignment]
     unsafe_load,  # type: ignore[assignment]
@@ -96,6 +105,7 @@ MODULES: tuple[RuleModule, ...] = (
     unreviewed_partial_load,  # type: ignore[assignment]
     fragile_prefix_strip,  # type: ignore[assignment]
     inference_without_eval,  # type: ignore[assignment]
+    unplaced_restored_module,  # type: ignore[assignment]
     optimizer_restored_before_move,  # type: ignore[assignment]
     swallowed_load_error,  # type: ignore[assignment]
     missing_checkpoint_ignored,  # type: ignore[assignment]

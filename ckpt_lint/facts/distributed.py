@@ -1,0 +1,137 @@
+"""Programs of many processes: which files start or join a process group, and which saves all processes make."""
+
+from __future__ import annotations
+
+import re
+
+from ckpt_lint import apis
+from ckpt_lint.facts.ranks import Ranks, rank_in
+from ckpt_lint.facts.saves import Save, Saves
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import Definition
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts, last_name
+
+RANK_VARIABLES = frozenset({"RANK", "LOCAL_RANK"})
+_STARTERS = frozenset({
+    "init_process_group", "DistributedDataParallel", "DDP", "Accelerator", "Fabric", "init_distributed",
+})  # fmt: skip
+_SHARDED = re.compile(r"^(FullyShardedDataParallel|FSDP|fully_shard|get_model_state_dict|get_optimizer_state_dict)$")
+_LAUNCHERS = frozenset({"spawn", "start_processes", "elastic_launch", "launch_agent"})
+
+
+class Distributed:
+    """Asks of saves whether every process of a run makes them."""
+
+    def __init__(self, values: Values, saves: Saves) -> None:
+        self.values = values
+        self.saves = saves
+        self.ranks = Ranks(values)
+        self.lenient = Ranks(values, single=lambda module: self.joined_by(module) is None)
+        self._files: dict[ModuleFacts, t.Node | None] = {}
+
+    def joined_by(self, module: ModuleFacts) -> t.Node | None:
+        """What shows that a module is run by many processes: a call that joins them, a read of RANK; else None."""
+        if module not in self._files:
+            self._files[module] = _joins(module)
+        return self._files[module]
+
+    def evidence(self, save: Save) -> tuple[ModuleFacts, t.Node] | None:
+        """What shows that many processes make a save: in its own file, or in that of every known caller."""
+        own = self.joined_by(save.module)
+        function = flow.function_of(save.call)
+        if own is not None:
+            if function is None or self._is_reached(save.module, function) or _mentions_ranks(save.module, function):
+                return save.module, own
+            return None
+        if function is None:
+            return None
+        sites = self.values.world.callers(Definition(save.module, function))
+        found = [(site.module, self.joined_by(site.module)) for site in sites]
+        if not found or any(node is None for _, node in found):
+            return None
+        module, node = found[0]
+        assert node is not None
+        return module, node
+
+    def _is_reached(self, module: ModuleFacts, function: t.FunctionDef) -> bool:
+        """Whether anything in the project is seen to run a function: a call of it, or of its class."""
+        return bool(self.values.world.callers(Definition(module, function)))
+
+    def every_rank_saves(self, save: Save) -> bool:
+        """Whether no guard stands between the processes and one file."""
+        inner: Save | None = save
+        while inner is not None:
+            # a file that only reads RANK serves programs of one process too
+            only_reads = isinstance(self.joined_by(inner.module), t.Constant)
+            if (self.lenient if only_reads else self.ranks).guarded(inner.module, inner.call):
+                return False
+            inner = inner.inner
+        if save.api != apis.TORCH_SAVE or save.path is None or self.saves.in_memory(save):
+            return False
+        return not rank_in(self.values, self.ranks, save.path_module, save.path) and not self._own_items(save)
+
+    def _own_items(self, save: Save) -> bool:
+        """A file for each item of a data set: every process has its own items."""
+        assert save.path is not None
+        for node in t.walk(save.path):
+            if not isinstance(node, (t.Name, t.Attribute)):
+                continue
+            for origin in self.values.origins(save.path_module, node):
+                if origin.how != "item" or not isinstance(origin.node, t.Expr):
+                    continue
+                if last_name(getattr(origin.node, "func", origin.node)) not in _COUNTING:
+                    return True
+        return False
+
+    def is_collective(self, save: Save) -> bool:
+        """Whether all processes take part in a save on purpose, or only the launcher makes it."""
+        if any(_SHARDED.match(word) for word in save.module.keywords):
+            return True
+        function = flow.function_of(save.call)
+        for call in save.module.calls:
+            if last_name(call.func) in _LAUNCHERS and flow.function_of(call) is function and function is not None:
+                return True
+        return False
+
+
+_COUNTING = frozenset({"range", "trange", "count", "arange"})
+
+
+def _joins(module: ModuleFacts) -> t.Node | None:
+    for word in sorted(_STARTERS & module.calls_by_name.keys()):
+        for call in module.calls_by_name[word]:
+            if set(module.names.of(call.func)) & apis.PROCESS_GROUP or word == "init_process_group":
+                return call
+    if not any(name in module.keywords for name in ("environ", "getenv")):
+        return None
+    for node in module.nodes:
+        if isinstance(node, t.Constant) and node.value in RANK_VARIABLES and _reads_environment(node):
+            return node
+    return None
+
+
+def _reads_environment(node: t.Constant) -> bool:
+    parent = node.parent
+    if isinstance(parent, t.Subscript) and last_name(parent.value) == "environ":
+        return not isinstance(parent.parent, t.Assign) or parent.role == "value"
+    call = parent.parent if isinstance(parent, t.Argument) else None
+    return isinstance(call, t.Call) and (
+        last_name(call.func) == "getenv"
+        or (isinstance(call.func, t.Attribute) and last_name(call.func.value) == "environ")
+    )
+
+
+def _mentions_ranks(module: ModuleFacts, function: t.FunctionDef) -> bool:
+    """Whether a function, or the class it belongs to, knows of processes itself."""
+    holder = flow.class_of(function) or function
+    joined = _joins(module)
+    if joined is not None and holder.start <= joined.start < holder.end:
+        return True
+    words = re.compile(r"rank|world_size|is_main|is_master|ddp|distributed", re.IGNORECASE)
+    for node in t.walk(holder):
+        name = node.name if isinstance(node, t.Parameter) else last_name(node) if isinstance(node, t.Expr) else ""
+        if words.search(name):
+            return True
+    return False
