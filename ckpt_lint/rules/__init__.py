@@ -38,6 +38,9 @@ from ckpt_lint.rules.restoring import (
     unreviewed_partial_load,
 )
 from ckpt_lint.rules.saving import (
+    legacy_serialization,
+    parameters_saved,
+    refused_protocol,
     state_dict_not_called,
     state_dict_reference,
     unguarded_distributed_save,
@@ -76,7 +79,10 @@ MODULES: tuple[RuleModule, ...] = (
     wrapped_state_dict,  # type: ignore[assignment]
     unguarded_distributed_save,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
+    legacy_serialization,  # type: ignore[assignment]
     weights_only_blocker,  # type: ignore[assignment]
+    parameters_saved,  # type: ignore[assignment]
+    refused_protocol,  # type: ignore[assignment]
     missing_optimizer_state,  # type: ignore[assignment]
     missing_scheduler_state,  # type: ignore[assignment]
     missing_scaler_state,  # type: ignore[assignment]
