@@ -176,6 +176,11 @@ def _layer(rest: str) -> bool:
 
 # --- surroundings --------------------------------------------------------------------------------------------------
 
+TAKE_MODULES = frozenset({
+    DATA_PARALLEL, DDP, FSDP, COMPILE, "torch.jit.trace", "torch.jit.script", "torch.onnx.export", "torch.export.export",
+})  # fmt: skip
+"""Functions whose first argument is a module."""
+
 DEEPCOPY = frozenset({"copy.deepcopy"})
 IN_MEMORY = frozenset({"io.BytesIO", "io.StringIO", "tempfile.SpooledTemporaryFile"})
 PROCESS_GROUP = frozenset({

@@ -156,7 +156,8 @@ def _rebuilt(module: ModuleFacts, items: t.Attribute, steps: int) -> str | None:
             target = statement.targets[0] if isinstance(statement, t.Assign) else None
             if isinstance(target, t.Subscript) and isinstance(target.value, (t.Name, t.Attribute)):
                 bindings = module.names.bindings(target.value)
-                if bindings and _by_variable(module, bindings[0].node, target.start, steps):
+                made = bindings[0].node if bindings else None
+                if isinstance(made, t.Expr) and _by_variable(module, made, target.start, steps):
                     return _ARRAYS
     return None
 

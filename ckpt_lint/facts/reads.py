@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import COUNTER_KEY
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.restores import Restores
@@ -37,6 +38,13 @@ class Read:
     safe: bool
 
 
+TAKEN = "("
+"""The "method" of a value that is given to something that takes modules: `nn.DataParallel(x)`."""
+
+SET = "="
+"""What the "method" of a value begins with one of whose attributes is set: `x.fc = nn.Linear(8, 2)`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Called:
     """A method called on (or a submodule reached through) a loaded value or a part of it; "" is the value called.
@@ -60,8 +68,21 @@ class Flow:
         self.reads: list[Read] = []
         self.called: list[Called] = []
         self.returned = False
+        self.returned_items: set[int] = set()
         self.uses: set[Use] = set()
         self.seen: set[tuple[t.Node, bool]] = set()
+
+    def follow_item(self, call: t.Expr, index: int) -> None:
+        """Follow an item of the tuple that a call gives: unpacked, or taken by its index."""
+        parent = call.parent
+        if isinstance(parent, t.Assign) and call.role == "value":
+            for target in parent.targets:
+                if isinstance(target, t.Sequence) and index < len(target.items):
+                    self._variable(target.items[index], False, MAX_STEPS)
+        elif isinstance(parent, t.Subscript) and call.role == "value":
+            place = self.module.constant(parent.sub)
+            if place is not None and place.value == index:
+                self.follow(parent, top=False)
 
     def follow(self, expr: t.Expr, *, top: bool = True, steps: int = MAX_STEPS, key: str = "") -> None:
         """Follow a value from an expression that has it. `top` says that it is the whole of what was loaded."""
@@ -87,6 +108,9 @@ class Flow:
         elif isinstance(parent, t.Return):
             self.returned = True
             self.uses.add(Use.ESCAPES)
+        elif isinstance(parent, t.Sequence) and isinstance(parent.parent, t.Return):
+            self.returned_items.add(parent.items.index(expr))
+            self.uses.add(Use.ESCAPES)
         elif isinstance(parent, (t.If, t.While, t.Assert, t.Compare, t.UnaryOp, t.Delete, t.ExprStmt, t.JoinedStr)):
             self.uses.add(Use.LOOKED_AT)
         elif isinstance(parent, t.BinOp):
@@ -106,6 +130,9 @@ class Flow:
             self.uses.add(Use.LOOKED_AT)
         elif any(n.startswith("numpy.") for n in self.module.names.of(call.func)):
             self.uses.add(Use.NUMPY)
+        elif call.args[0] is arg and self.module.names.is_a(call.func, *apis.TAKE_MODULES):
+            self.called.append(Called(TAKEN, expr, self.module, last_name(expr), not top))
+            self.uses.add(Use.ESCAPES)
         elif name in ("dict", "OrderedDict", "deepcopy", "copy"):
             self.follow(call, top=top, steps=steps - 1, key=key)
         elif name in ("int", "float", "str", "bool"):
@@ -116,8 +143,10 @@ class Flow:
     def _attribute(self, attribute: t.Attribute, top: bool, steps: int, key: str) -> None:
         call = attribute.parent
         if not isinstance(call, t.Call) or attribute.role != "func":
-            if isinstance(call, t.Attribute) and isinstance(call.parent, t.Call) and call.role == "func":
+            if isinstance(call, t.Attribute) and (call.role == "func" or call.attr in _OF_LAYERS):
                 self._called(f"{attribute.attr}.{call.attr}", attribute, top)
+            elif bound_target(attribute):
+                self._called(f"{SET}{attribute.attr}", attribute, top)
             self.uses.add(Use.ESCAPES)
             return
         self._called(attribute.attr, attribute, top)
@@ -203,6 +232,7 @@ _KEEPS = frozenset({
     "to", "cpu", "float", "copy", "detach", "state_dict", "half", "cuda", "eval", "train", "double", "bfloat16",
     "requires_grad_",
 })  # fmt: skip
+_OF_LAYERS = frozenset({"in_features", "out_features", "in_channels", "out_channels", "weight", "bias"})
 _LOOKERS = frozenset({"print", "len", "info", "debug", "warning", "isinstance", "type", "log", "hasattr", "write"})
 _LOOKING = ("builtins.print", "builtins.len", "builtins.isinstance", "builtins.type")
 

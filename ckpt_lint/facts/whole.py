@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.loads import Load
-from ckpt_lint.facts.reads import Called, Flow, follow
+from ckpt_lint.facts.reads import SET, TAKEN, Called, Flow, follow
 from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.world import CallSite, Definition, World
 from ckpt_lint.source import flow
@@ -26,6 +26,8 @@ _PLAIN_METHODS = frozenset({
     "mm", "bmm", "nonzero", "any", "all", "argmax", "argmin", "norm", "chunk", "split", "unbind", "gather", "cumsum",
     "topk", "round", "clamp", "softmax", "bfloat16", "data_ptr", "element_size", "share_memory_", "pin_memory",
 })  # fmt: skip
+_PLAIN_ATTRIBUTES = frozenset({"data", "grad", "T", "mT", "real", "imag", "names", "requires_grad", "shape", "dtype"})
+_OF_LAYERS = frozenset({"in_features", "out_features", "in_channels", "out_channels", "weight", "bias"})
 _MOVES = frozenset({"to", "cuda", "cpu", "half", "float", "double", "bfloat16"})
 
 
@@ -33,38 +35,62 @@ def module_uses(world: World, restores: Restores, load: Load) -> list[Called]:
     """Where the result of a load, or a part of it, is used as a module, in the order of the text."""
     own = follow(restores, load)
     found = list(_evidence(own))
-    if not found and own.returned:
-        found = [use for site in _callers(world, load) for use in _evidence(_after(restores, site))]
+    if not found and (own.returned or own.returned_items):
+        found = [use for site in _callers(world, restores, load) for use in _evidence(_after(restores, site, own))]
     return sorted(found, key=lambda use: use.node.start)
 
 
-def _callers(world: World, load: Load) -> Iterator[CallSite]:
+def _callers(world: World, restores: Restores, load: Load) -> Iterator[CallSite]:
+    """The calls of the function around a load, those left out that are loads of their own."""
     function = flow.function_of(load.call)
     if function is not None:
-        yield from world.callers(Definition(load.module, function))
+        for site in world.callers(Definition(load.module, function)):
+            if restores.load_at(site.module, site.call) is None:
+                yield site
 
 
-def _after(restores: Restores, site: CallSite) -> Flow:
+def _after(restores: Restores, site: CallSite, own: Flow) -> Flow:
     out = Flow(restores, site.module)
-    out.follow(site.call)
+    if own.returned:
+        out.follow(site.call)
+    for index in sorted(own.returned_items):
+        out.follow_item(site.call, index)
     return out
 
 
 def _evidence(seen: Flow) -> Iterator[Called]:
     moved = any(use.method in _MOVES for use in seen.called)
-    conventional = any(apis.MODULE_NAMES.match(use.name) for use in seen.called)
-    for use in seen.called:
-        head, _, last = use.method.partition(".")
-        if use.method in _MODULE_ONLY and not (use.method == "load_state_dict" and _is_argument(use)):
-            yield use
-        elif use.method == "" and (moved or conventional):
-            yield use
-        elif last and head not in _PLAIN_METHODS and (last in _MODULE_ONLY or last == "flatten_parameters"):
-            yield use
-        elif not last and use.method and use.method not in _PLAIN_METHODS and apis.MODULE_NAMES.match(use.name):
-            if not use.method.startswith("__"):
-                yield use
+    named = any(apis.MODULE_NAMES.match(use.name) for use in seen.called)
+    return (use for use in seen.called if _is_evidence(use, moved=moved, named=named))
+
+
+def _is_evidence(use: Called, *, moved: bool, named: bool) -> bool:
+    """`moved` says that the value is moved somewhere, `named` that some name of it is a module's by convention."""
+    head, _, last = use.method.partition(".")
+    if use.method == TAKEN:
+        return True
+    if use.method == "":
+        return moved or named
+    if use.method in _MODULE_ONLY:
+        return not (use.method == "load_state_dict" and _is_argument(use))
+    own_name = bool(apis.MODULE_NAMES.match(use.name))
+    if use.method.startswith(SET):
+        return own_name and use.method[1:] not in _PLAIN_ATTRIBUTES
+    if last:
+        return head not in _PLAIN_METHODS | _PLAIN_ATTRIBUTES and (
+            last in _MODULE_ONLY or last == "flatten_parameters" or (own_name and last in _OF_LAYERS)
+        )
+    return own_name and use.method not in _PLAIN_METHODS and not use.method.startswith("__")
 
 
 def _is_argument(use: Called) -> bool:
     return isinstance(use.node.parent, t.Argument)
+
+
+def how_used(use: Called) -> str:
+    """A use in words, for messages."""
+    if use.method == TAKEN:
+        return "given to what takes modules"
+    if use.method.startswith(SET):
+        return f"`.{use.method[1:]}` is replaced"
+    return f"`.{use.method}`" if use.method else "called"

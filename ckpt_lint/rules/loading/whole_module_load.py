@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.view import Other, Report, View
-from ckpt_lint.facts.whole import module_uses
+from ckpt_lint.facts.whole import how_used, module_uses
 from ckpt_lint.model import Page, RuleInfo, Severity
 
 RULE = RuleInfo(
@@ -59,7 +59,7 @@ def check(view: View) -> Iterator[Report]:
         if not uses:
             continue
         use = uses[0]
-        how = f"`.{use.method}`" if use.method else "called"
+        how = how_used(use)
         what = "a part of it" if use.part else "it"
         message = (
             f"the loaded file holds a pickled module ({what} is used as one: {how}): loading it runs its code and "
