@@ -16,6 +16,7 @@ from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.names import path_key
+from ckpt_lint.source.scopes import Binding
 
 RNG = "rng"
 COUNTER = "counter"
@@ -358,15 +359,24 @@ class Checkpoints:
         out: set[str] = set()
         if depth > 0:
             for binding in module.names.bindings(value):
-                if binding.how == "assign" and binding.value is not None and binding.value is not value:
-                    if not isinstance(binding.value, (t.Name, t.BinOp, t.Constant)):
-                        out |= self._by_value(module, binding.value, depth - 1)
+                bound = _bound_value(binding)
+                if bound is not None and bound is not value and not isinstance(bound, (t.Name, t.BinOp, t.Constant)):
+                    out |= self._by_value(module, bound, depth - 1)
         if not out and STATE_DICT in kinds:
             named = named_role(last_name(value).removesuffix("_state_dict").removesuffix("_state"))
             out.add(named if named not in (None, apis.MODULE) else WEIGHTS)
         if is_counter(module, value):
             out.add(COUNTER)
         return out
+
+
+def _bound_value(binding: Binding) -> t.Expr | None:
+    """What a binding gives its name, also as an item of a tuple (`a, b = x, y`)."""
+    value = binding.value
+    for index in binding.at if binding.how == "unpack" else ():
+        inside = isinstance(value, t.Sequence) and 0 <= index < len(value.items)
+        value = value.items[index] if inside and isinstance(value, t.Sequence) else None
+    return value if binding.how in ("assign", "unpack") else None
 
 
 def is_counter(module: ModuleFacts, value: t.Expr) -> bool:

@@ -33,7 +33,7 @@ def _report(
     view: View, checkpoint: TrainingCheckpoint, mine: Sequence[Subject], others: Sequence[Subject], consequence: str
 ) -> Report:
     main = checkpoint.main
-    node = main.where if main.module is view.module else main.save.call
+    node = place_of(view, checkpoint)
     also = f" (missing too: {_listed(others)})" if others else ""
     message = f"this training checkpoint holds no {NAMES[mine[0].role]}: {consequence.format(names=_names(mine))}{also}"
     fix = _fix(view, checkpoint, mine)
@@ -42,6 +42,20 @@ def _report(
     return Report(
         node, message, fix, _withheld(mine) if fix is None else None, related, severity_of(view), main.save.call
     )
+
+
+def lacking(view: View, state: str) -> Iterator[TrainingCheckpoint]:
+    """The training checkpoints without a state that no object in scope stands for, nor another one of the file has."""
+    for checkpoint in view.facts.training.of(view.module):
+        others = view.facts.training.in_file(view.module)
+        if not checkpoint.open and not any(state in c.held or c.open for c in (checkpoint, *others)):
+            yield checkpoint
+
+
+def place_of(view: View, checkpoint: TrainingCheckpoint) -> t.Node:
+    """Where the family reports: the dict, else the save call."""
+    main = checkpoint.main
+    return main.where if main.module is view.module else main.save.call
 
 
 def severity_of(view: View) -> Severity | None:

@@ -19,6 +19,7 @@ RULE = RuleInfo(
     fix=Applicability.UNSAFE,
     fix_shape="entry-added",
     groups=("resume",),
+    artifact=True,
     page=Page(
         summary="A training checkpoint without the optimizer's state.",
         why=(

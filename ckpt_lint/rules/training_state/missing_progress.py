@@ -17,6 +17,7 @@ RULE = RuleInfo(
     fix=Applicability.UNSAFE,
     fix_shape="entry-added",
     groups=("resume",),
+    artifact=True,
     page=Page(
         summary="A training checkpoint does not say how far training came.",
         why=(

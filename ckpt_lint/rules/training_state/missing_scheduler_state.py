@@ -17,6 +17,7 @@ RULE = RuleInfo(
     fix=Applicability.UNSAFE,
     fix_shape="entry-added",
     groups=("resume",),
+    artifact=True,
     page=Page(
         summary="A training checkpoint saves the optimizer, but not the learning rate scheduler.",
         why=(
