@@ -50,7 +50,7 @@ def read_stream(draft: Draft) -> bool:
     else:
         draft.obstruct(_CORRUPT, "format")
     if not _is_pickle(run, head):
-        draft.runs.clear()
+        draft.runs.remove(run)
         return False
     _read_plain(draft, cursor, run)
     return True

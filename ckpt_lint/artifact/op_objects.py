@@ -8,6 +8,7 @@ from ckpt_lint.artifact.machine import Broken, Handler, Machine, Refuse
 from ckpt_lint.artifact.op_containers import CONTAINERS
 from ckpt_lint.artifact.op_plain import PLAIN, unknown
 from ckpt_lint.artifact.simulate import call, is_allowed, new_object
+from ckpt_lint.artifact.trust import CLASS_CHANGED
 from ckpt_lint.artifact.values import Called, Counted, Global, LongText, Ordered, Persistent, Tensor, Value, type_name
 
 _NEEDS_NESTED = (
@@ -191,6 +192,8 @@ def build(m: Machine) -> None:
     """BUILD: give state to the object on top."""
     state = m.stack.pop()
     target = m.stack[-1]
+    if isinstance(target, Global):
+        m.use(target, CLASS_CHANGED)
     if isinstance(target, Called):
         target.state.append(state)
         if isinstance(target.callee, Global):

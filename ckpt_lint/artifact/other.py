@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ckpt_lint.artifact.access import FileAccess, RandomAccess
+from ckpt_lint.artifact.access import BytesAccess, FileAccess, RandomAccess
 from ckpt_lint.artifact.draft import Draft, no_persistent
 from ckpt_lint.artifact.facts import MemberFacts, StorageFacts, TensorFacts
 from ckpt_lint.artifact.legacy import cursor_at
@@ -20,6 +20,7 @@ _SAFETENSORS_DTYPES = {
     "C64": ("complex64", 64), "F4": ("float4_e2m1fn_x2", 4),
 }  # fmt: skip
 _HEADER_LIMIT = 100_000_000
+_DCP_PARTS, _DCP_PART = 256, 4 << 20
 
 
 def is_safetensors(head: bytes, size: int) -> bool:
@@ -123,23 +124,26 @@ def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> N
         draft.problem("damage", f"the pickle of its objects is damaged: {run.machine.broken}", member=member)
 
 
-def read_dcp(draft: Draft, folder: Path) -> None:
-    """A folder of torch.distributed.checkpoint: `.metadata` (a pickle) and the files that it points into."""
+def read_dcp(draft: Draft, folder: Path) -> list[tuple[str, RandomAccess]]:
+    """A folder of torch.distributed.checkpoint: `.metadata` (a pickle) and the files that it points into.
+
+    Returns the parts that torch unpickles without weights_only, by name: whatever is no tensor.
+    """
     draft.kind, draft.title = "dcp", "a distributed checkpoint (folder of torch.distributed.checkpoint)"
     files = sorted(path for path in folder.iterdir() if path.is_file())
     draft.members = [MemberFacts(path.name, path.stat().st_size, path.stat().st_size, 0, 0, 0) for path in files]
     metadata = folder / ".metadata"
     if not metadata.exists():
         draft.problem("damage", "the file .metadata is missing: the save did not finish", member=".metadata")
-        return
+        return []
     with FileAccess(metadata) as access:
         cursor = cursor_at(draft, 0, access)
         run = draft.run_pickle(cursor, no_persistent, "object", ".metadata", size=access.size)
     if run.machine.broken:
         draft.problem("damage", f"its .metadata is damaged: {run.machine.broken}", member=".metadata")
-        return
+        return []
     _dcp_tensors(draft, run.machine.result)
-    _dcp_files(draft, run.machine.result)
+    return _dcp_files(draft, run.machine.result, folder)
 
 
 def _state(value: Value) -> dict[Value, Value]:
@@ -180,16 +184,22 @@ def _dcp_dtype(properties: Value) -> str:
     return "unknown"
 
 
-def _dcp_files(draft: Draft, metadata: Value) -> None:
-    """Whether each range that the metadata points to lies inside of its file."""
+def _dcp_files(draft: Draft, metadata: Value, folder: Path) -> list[tuple[str, RandomAccess]]:
+    """Whether each range that the metadata points to lies inside of its file; the ranges that are no tensors."""
     sizes = {member.name: member.size for member in draft.members}
+    tensors = {fact.key for fact in draft.tensors or ()}
     ranges = _state(metadata).get("storage_data")
-    for entry in ranges.values() if isinstance(ranges, dict) else ():
+    parts: list[tuple[str, RandomAccess]] = []
+    for index, entry in ranges.items() if isinstance(ranges, dict) else ():
         state = _state(entry)
         name, offset, length = state.get("relative_path"), state.get("offset"), state.get("length")
         if not isinstance(name, str) or type(offset) is not int or type(length) is not int:
             continue
         if name not in sizes:
             draft.problem("damage", f"the file {name[:80]!r} is missing", member=name[:200])
-        elif offset + length > sizes[name]:
+        elif offset < 0 or offset + length > sizes[name]:
             draft.problem("damage", f"the file {name[:80]!r} is cut short", member=name, offset=sizes[name])
+        elif str(_state(index).get("fqn")) not in tensors and len(parts) < _DCP_PARTS:
+            with FileAccess(folder / name) as access:
+                parts.append((name, BytesAccess(access.read_at(offset, min(length, _DCP_PART)))))
+    return parts

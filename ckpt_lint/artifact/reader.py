@@ -12,17 +12,18 @@ from ckpt_lint.artifact.assemble import assemble
 from ckpt_lint.artifact.draft import Draft, PickleRun, storage_facts
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
+from ckpt_lint.artifact.inside import inner_files, opened_member, tar_files, unpacked
 from ckpt_lint.artifact.legacy import is_tar, read_stream, read_tar
 from ckpt_lint.artifact.limits import DEFAULT, Deadline, LimitReached, Limits
 from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
 from ckpt_lint.artifact.torchzip import read_zip
 from ckpt_lint.artifact.trust import allowable
-from ckpt_lint.artifact.values import LongText, Storage, Value
-from ckpt_lint.artifact.zipdir import LOCAL, NoDirectory, open_member, read_directory, stored_window
+from ckpt_lint.artifact.values import UNREAD, LongText, Storage, Value
+from ckpt_lint.artifact.zipdir import LOCAL, NoDirectory, read_directory
 
 _HEAD = 4096
 _PAYLOADS = 20_000
-_NESTED = (".pt", ".pth", ".ckpt", ".bin", ".npy", ".pt2")
+_BEHIND = (".pt", ".pth", ".ckpt", ".bin")
 
 
 def read_artifact(path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> ArtifactFacts:
@@ -45,7 +46,8 @@ def _read_folder(path: str, limits: Limits) -> ArtifactFacts:
     draft = Draft(path, BytesAccess(b""), limits)
     folder = Path(path)
     if (folder / ".metadata").exists() or any(folder.glob("*.distcp")):
-        read_dcp(draft, folder)
+        for name, access in read_dcp(draft, folder):
+            _look_into(draft, name, access)
     else:
         draft.kind, draft.title = "folder", "a folder that is no checkpoint"
         draft.problem("foreign", "this is a folder without .metadata: it is no distributed checkpoint")
@@ -83,16 +85,20 @@ def _dispatch(draft: Draft) -> None:
         if foreign.kind == "zero-filled":
             _still_zero(draft)
         read_stream_for_torch(draft)
+        _read_packed(draft, head)
     elif is_safetensors(head, draft.access.size):
         read_safetensors(draft)
-        if not draft.loads_elsewhere:
-            read_stream_for_torch(draft)
+        read_stream_for_torch(draft)
     elif head.startswith(b"\x93NUMPY"):
         draft.kind, draft.title = "npy", "a NumPy array (npy)"
         draft.problem("foreign", "this is a NumPy array (npy): read it with numpy.load(..., allow_pickle=False)")
         read_npy(draft, draft.access)
     elif is_tar(head):
         read_tar(draft)
+        if draft.kind == "tar":
+            for name, access in tar_files(draft.access, draft.members):
+                _look_into(draft, name, access)
+            read_stream_for_torch(draft)
     else:
         _read_unknown(draft, head)
 
@@ -123,53 +129,74 @@ def _still_zero(draft: Draft) -> None:
 
 def _read_unknown(draft: Draft, head: bytes) -> None:
     if read_stream(draft):
+        if draft.kind == "pickle" and draft.access.seeks_are_cheap and draft.depth == 0:
+            _read_zip_behind(draft)
         return
+    if head.startswith(b"x"):
+        _read_packed(draft, head)
     text = recognise_text(head)
     if text is not None:
         _say_foreign(draft, text.kind, text.title, text.advice)
     elif looks_like_onnx(head):
         _say_foreign(draft, "onnx", "an ONNX model or another protobuf", "torch.load does not read it")
-    elif _zip_behind(draft):
+    elif _read_zip_behind(draft):
         draft.kind, draft.title = "disguised-zip", "a zip archive with other bytes in front"
         draft.problem("damage", "bytes stand in front of its zip archive: torch does not read it so")
     else:
         _say_foreign(draft, "unknown", "no kind of checkpoint that we know", "look at where it came from")
 
 
-def _zip_behind(draft: Draft) -> bool:
-    """Whether a zip directory ends a file that does not begin as a zip."""
-    try:
-        return bool(read_directory(draft.access, draft.limits).members)
-    except NoDirectory:
-        return False
-
-
 def _read_nested(draft: Draft) -> None:
-    """Checkpoints and arrays that lie as members in an archive."""
-    names = (member.name.lower() for member in draft.members)
-    if draft.depth >= draft.limits.nesting or not any(name.endswith(_NESTED) for name in names):
+    """Checkpoints, pickles and arrays that lie as members in a zip."""
+    if not draft.members:
         return
     try:
         directory = read_directory(draft.access, draft.limits)
     except NoDirectory:
         return
-    for member in directory.members[:2048]:
-        name = member.name.lower()
-        if not name.endswith(_NESTED) or member.method != 0 or member.size < 8:
+    for name, access in inner_files(draft.access, directory, draft.root_name or ""):
+        _look_into(draft, name, access)
+
+
+def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
+    """Read a file inside of this one; what cannot be read is said, for it may be anything."""
+    if access is None or draft.depth + 1 >= draft.limits.nesting:
+        draft.problem("limit", "a file inside of it is packed too large, or too deep, to be read", member=name)
+        return
+    inner = _read(access, name.lower(), draft.limits, draft.accept, draft.depth + 1, draft.deadline)
+    draft.deadline = draft.deadline or inner.deadline
+    _take_nested(draft, inner, name)
+
+
+def _read_packed(draft: Draft, head: bytes) -> None:
+    """Pickles under gzip, bzip2, xz or zlib: torch.load does not unpack them, joblib and others do."""
+    data = unpacked(draft.access, head)
+    if data is not None and draft.depth + 1 < draft.limits.nesting:
+        _look_into(draft, "(unpacked)", BytesAccess(data))
+
+
+def _read_zip_behind(draft: Draft) -> bool:
+    """A zip that ends a file which does not begin as one: other readers open it. False where there is none."""
+    try:
+        directory = read_directory(draft.access, draft.limits)
+    except NoDirectory:
+        return False
+    if not directory.members and not directory.hidden:
+        return False
+    for member in [*directory.members, *directory.hidden]:
+        if not member.name.lower().endswith((".pkl", *_BEHIND)):
             continue
         try:
-            window = stored_window(draft.access, member, open_member(draft.access, member))
+            _look_into(draft, member.name, opened_member(draft.access, member))
         except NoDirectory:
             continue
-        _take_nested(
-            draft, _read(window, name, draft.limits, draft.accept, draft.depth + 1, draft.deadline), member.name
-        )
+    return True
 
 
 def _take_nested(draft: Draft, inner: Draft, name: str | None) -> None:
     """What a nested file holds counts for the whole: its pickles, and its limits."""
     for run in inner.runs:
-        role = "script" if run.role == "script" else "nested"
+        role = "script" if "script" in (run.role, draft.kind.removeprefix("torch")) else "nested"
         member = name if run.member is None else f"{name}/{run.member}"
         draft.runs.append(PickleRun(role, member, run.base, run.machine))
     for problem in inner.problems:
@@ -187,8 +214,9 @@ def _payload(draft: Draft, data: Value) -> Value:
         access = Window(draft.access, data.offset, data.length)
     if access is None or draft.depth + 1 >= draft.limits.nesting or draft.payloads > _PAYLOADS:
         draft.problem("limit", "it could not be read to the end: a pickle is nested in it that is too long or too deep")
-        return None
+        return UNREAD
     inner = _read(access, "", draft.limits, draft.accept, draft.depth + 1, draft.deadline)
+    draft.deadline = draft.deadline or inner.deadline
     _take_nested(draft, inner, None)
     if isinstance(inner.root, Storage):
         draft.inline += 1

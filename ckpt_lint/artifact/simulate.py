@@ -9,7 +9,9 @@ from ckpt_lint.artifact.limits import LimitReached
 from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import make_parameter, plain_tensor
 from ckpt_lint.artifact.rebuild_layouts import ALL
+from ckpt_lint.artifact.trust import UNREAD_CALL
 from ckpt_lint.artifact.values import (
+    UNREAD,
     Called,
     Counted,
     Device,
@@ -97,6 +99,8 @@ def _other_call(m: Machine, function: Global, arguments: Value, how: str) -> Val
         return result
     if function.path == "torch.storage._load_from_bytes" and len(arguments) == 1 and m.nested is not None:
         inner = m.nested(arguments[0])
+        if inner is UNREAD:
+            m.use(function, UNREAD_CALL)
         return inner if isinstance(inner, Storage) else result
     return result
 

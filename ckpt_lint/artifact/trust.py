@@ -24,12 +24,16 @@ _DATA = known_data("data")
 _ALIASES = known_data("old_names")
 _NUMPY_DTYPES = re.compile(r"numpy\.dtypes\.[A-Z][A-Za-z0-9]*DType\Z")
 # Calls that only make an instance; a plain name of one of `torch_plain_functions` is never called.
+# Uses that nothing makes harmless: bytes for another unpickler that could not be read, and state for a class itself.
+UNREAD_CALL, CLASS_CHANGED = "unread nested pickle", "BUILD of a class"
 _CONSTRUCTED = ("NEWOBJ", "NEWOBJ_EX", "REDUCE", "INST", "OBJ", "BUILD")
 
 
 def trust(module: str, name: str, calls: Iterable[str], table: Accepted) -> str:
     """ "allowed", "data" or "unknown", for a global and the opcodes that call it."""
     path = f"{module}.{name}"
+    if any(call in (UNREAD_CALL, CLASS_CHANGED) for call in calls):
+        return "unknown"
     if not _IDENTIFIER.match(name) or not _MODULE.match(module):
         return "unknown"
     if path in table.globals:

@@ -132,6 +132,10 @@ class Persistent:
 HASHABLE = (Global, Storage, Tensor, Device, Layout, LongText, Persistent, Called)
 
 
+# What a nested pickle gives that could not be read: it may do anything.
+UNREAD = Persistent(None)
+
+
 def hashable(value: Value, limit: int) -> bool | None:
     """Whether Python could use `value` as a key; None where finding out takes more than `limit` steps.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import pickle
 import struct
 import tarfile
@@ -409,4 +412,44 @@ def torch_tar(data: bytes, storages: bytes = b"\x80\x02K\x00.") -> bytes:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def payload_inside() -> Iterator[tuple[str, bytes]]:
+    """Payloads inside of other files, which torch.load never reaches and other readers do."""
+    evil = with_pickle(EVIL)
+    yield "byte in front", b"\0" + evil
+    yield "text in front", b"weights follow\n" + evil
+    yield "honest pickle, evil zip", pickle.dumps([1], 2) + evil
+    yield "gzip", gzip.compress(EVIL)
+    yield "gzip of a zip", gzip.compress(evil)
+    yield "bz2", bz2.compress(EVIL)
+    yield "xz", lzma.compress(EVIL)
+    yield "zlib", zlib.compress(EVIL)
+    yield "zip in zip", stuffed({"model.pt": evil})
+    yield "zip in zip, packed", stuffed({"model.pt": evil}, 8)
+    yield "zip of a pickle without a suffix", stuffed({"weights": EVIL})
+    yield "zip of a pickle of another suffix", stuffed({"readme.txt": EVIL}, 8)
+    yield "record without a suffix", added(plain(), "archive/notes", EVIL)
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        entry = tarfile.TarInfo("model.pt")
+        entry.size = len(evil)
+        archive.addfile(entry, io.BytesIO(evil))
+    yield "tar of a zip", tar.getvalue()
+    yield "tar in gzip", gzip.compress(tar.getvalue())
+    changed = (
+        named("torch.nn.modules.linear", "Linear") + b"N}" + text("forward") + named("builtins", "list") + b"s\x86b."
+    )
+    yield "state for a class", b"\x80\x02" + changed
+    unread = named("torch.storage", "_load_from_bytes") + named("builtins", "bytes") + b"]K\x01a\x85R\x85R."
+    yield "bytes that are computed", b"\x80\x03" + unread
+
+
+def stuffed(files: dict[str, bytes], method: int = 0) -> bytes:
+    """A zip of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
     return buffer.getvalue()

@@ -65,3 +65,18 @@ def test_nothing_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = FOLDER / "files" / name
     list(findings(facts_of(name), deep=read_deep(path, facts_of(name))))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_payload_beside_the_metadata_of_a_folder(tmp_path: Path) -> None:
+    """What is no tensor in a distributed checkpoint is unpickled without weights_only."""
+    import shutil
+
+    from tests.artifact import hostile
+
+    shutil.copytree(FOLDER / "files" / "dcp", tmp_path / "dcp")
+    part = next((tmp_path / "dcp").glob("*.distcp"))
+    data = part.read_bytes()
+    assert {item.code for item in findings(read_artifact(tmp_path / "dcp"))} == set()
+    part.write_bytes(data.replace(b"collections\nOrderedDict", b"my_project1\nEvilThings1"))
+    (tmp_path / "dcp" / ".metadata").write_bytes(hostile.EVIL)
+    assert "CKP501" in {item.code for item in findings(read_artifact(tmp_path / "dcp"))}

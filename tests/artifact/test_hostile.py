@@ -15,7 +15,12 @@ from ckpt_lint.artifact.judge import findings, unreadable
 from ckpt_lint.artifact.reader import read_access
 from tests.artifact import hostile, hostile_damage
 
-PAYLOADS = [*hostile.payload_zips(), *hostile.payload_opcodes(), *hostile.payload_containers()]
+PAYLOADS = [
+    *hostile.payload_zips(),
+    *hostile.payload_opcodes(),
+    *hostile.payload_containers(),
+    *hostile.payload_inside(),
+]
 DAMAGED = list(hostile_damage.damaged())
 FOREIGN = list(hostile_damage.foreign())
 

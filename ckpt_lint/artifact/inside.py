@@ -1,0 +1,117 @@
+"""Files inside of files: which members of an archive to look into, and the bytes of compressed ones, within limits."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from ckpt_lint.artifact.access import BytesAccess, RandomAccess, Window
+from ckpt_lint.artifact.facts import MemberFacts
+from ckpt_lint.artifact.zipdir import Directory, Feed, Member, NoDirectory, open_member, stored_window
+
+UNPACK_LIMIT = 16 << 20
+_CHUNK = 1 << 16
+_MEMORY = 48 << 20
+_LOOKED_AT = 256
+_NESTED = (".pt", ".pth", ".ckpt", ".bin", ".npy", ".pt2", ".pkl", ".pickle", ".zip", ".tar", ".gz", ".joblib", ".dill")
+_LABELS = frozenset(
+    ["version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id", ".data/version"]
+)
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def unpacked(access: RandomAccess, head: bytes) -> bytes | None:
+    """The first UNPACK_LIMIT bytes of a gzip, bzip2, xz or zlib stream; None where it is none, or is broken."""
+    if head.startswith(b"\x1f\x8b") or head[:2] in (b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x78\x5e"):
+        return _inflated(access, 31 if head.startswith(b"\x1f") else 15)
+    if head.startswith(b"BZh"):
+        return _decompressed(access, bz2.BZ2Decompressor())
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return _decompressed(access, lzma.LZMADecompressor(memlimit=_MEMORY))
+    return None
+
+
+def _inflated(access: RandomAccess, window: int) -> bytes | None:
+    machine = zlib.decompressobj(window)
+    parts: list[bytes] = []
+    have = position = 0
+    try:
+        while have < UNPACK_LIMIT and position < access.size and not machine.eof:
+            data = access.read_at(position, _CHUNK)
+            position += len(data)
+            while data and have < UNPACK_LIMIT:
+                part = machine.decompress(data, UNPACK_LIMIT - have)
+                parts.append(part)
+                have += len(part)
+                data = machine.unconsumed_tail
+    except zlib.error:
+        return b"".join(parts) or None
+    return b"".join(parts)
+
+
+def _decompressed(access: RandomAccess, machine: _Decompressor) -> bytes | None:
+    parts: list[bytes] = []
+    have = position = 0
+    try:
+        while have < UNPACK_LIMIT and position < access.size and not machine.eof:
+            part = machine.decompress(access.read_at(position, 4096))
+            position += 4096
+            parts.append(part)
+            have += len(part)
+    except (OSError, EOFError, ValueError, lzma.LZMAError):
+        return b"".join(parts) or None
+    return b"".join(parts)
+
+
+def inner_files(access: RandomAccess, directory: Directory, root: str) -> Iterator[tuple[str, RandomAccess | None]]:
+    """Members that may be files of their own: by their suffix, and the odd ones where looking is cheap.
+
+    None stands for a member that is too large to unpack. Raises OSError.
+    """
+    records = f"{root}/data/".lower()
+    labels = {f"{root}/{label}".lower() for label in _LABELS}
+    looked = 0
+    for member in [*directory.members, *directory.hidden]:
+        name = member.name.lower()
+        known = name.endswith(_NESTED) and not name.endswith("data.pkl")
+        if not known:
+            looked += 1
+            if name in labels or name.startswith(records) or name.endswith((".pkl", "/")):
+                continue
+            if looked > _LOOKED_AT or not access.seeks_are_cheap:
+                continue
+        if member.size >= 4 and not name.endswith(".pkl"):
+            try:
+                yield member.name, opened_member(access, member)
+            except NoDirectory:
+                continue
+
+
+def opened_member(access: RandomAccess, member: Member) -> RandomAccess | None:
+    """A member as an access of its own; None where it is packed and too large. Raises NoDirectory."""
+    opened = open_member(access, member)
+    if member.method == 0:
+        return stored_window(access, member, opened)
+    if member.method != 8 or member.size > UNPACK_LIMIT:
+        return None
+    feed = Feed(access, member, opened)
+    parts = []
+    while part := feed(_CHUNK):
+        parts.append(part)
+    return BytesAccess(b"".join(parts))
+
+
+def tar_files(access: RandomAccess, members: list[MemberFacts]) -> Iterator[tuple[str, RandomAccess]]:
+    """The members of a tar."""
+    for member in members[:_LOOKED_AT]:
+        if member.size >= 4:
+            yield member.name, Window(access, member.offset + 512, member.size)
