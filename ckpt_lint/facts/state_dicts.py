@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.roles import role_of

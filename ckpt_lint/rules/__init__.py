@@ -30,6 +30,7 @@ from ckpt_lint.rules.restoring import (
     load_state_dict_result_as_module,
     missing_checkpoint_ignored,
     optimizer_restored_before_move,
+    resume_repeats_epoch,
     rng_state_on_device,
     scheduler_built_between_restores,
     state_dict_changed_while_iterated,
@@ -115,6 +116,7 @@ MODULES: tuple[RuleModule, ...] = (
     optimizer_restored_before_move,  # type: ignore[assignment]
     swallowed_load_error,  # type: ignore[assignment]
     missing_checkpoint_ignored,  # type: ignore[assignment]
+    resume_repeats_epoch,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
     scheduler_built_between_restores,  # type: ignore[assignment]
     assign_after_optimizer,  # type: ignore[assignment]
