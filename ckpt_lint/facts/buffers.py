@@ -8,7 +8,7 @@ from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.saves import is_buffer
 from ckpt_lint.facts.values import Values
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.module import ModuleFacts, last_name
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import Facts
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 def reads_buffer(values: Values, load: Load) -> bool:
     """Whether a load reads a stream in memory."""
     return load.path is not None and is_buffer(values, load.path_module, load.path)
+
+
+def is_stream(values: Values, load: Load) -> bool:
+    """Whether a load reads a stream that was opened: `open(...)`, `path.open(...)`, `with open(...) as file`."""
+    if load.path is None:
+        return False
+    return any(
+        isinstance(origin.node, t.Call) and last_name(origin.node.func) in ("open", "urlopen", "BlobFile")
+        for origin in values.origins(load.path_module, load.path)
+    )
 
 
 def is_round_trip(facts: Facts, load: Load) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.edits import add_keyword
+from ckpt_lint.facts.arguments import set_argument
+from ckpt_lint.facts.buffers import is_stream, reads_buffer
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.reads import Use
-from ckpt_lint.facts.saves import is_buffer
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 
@@ -19,7 +19,7 @@ RULE = RuleInfo(
     severity=Severity.WARNING,
     on=False,
     fix=Applicability.UNSAFE,
-    fix_shape="keyword-added",
+    fix_shape="keyword-set",
     page=Page(
         summary="A checkpoint is read whole only to be copied into a model, or for one key.",
         why=(
@@ -56,22 +56,34 @@ def check(view: View) -> Iterator[Report]:
     if view.bounds.declared and view.bounds.admits_below("2.1"):
         return
     for load in view.loads:
-        if load.api != apis.TORCH_LOAD or load.wrapper is not None or load.open or "mmap" in load.given:
+        if load.api != apis.TORCH_LOAD or load.wrapper is not None or load.open or load.handed_over:
             continue
-        if load.handed_over or not _is_path(view, load):
+        if _may_map(load) or _on_meta(load) or not _is_path(view, load):
             continue
         flow = view.flow(load)
         keys = {read.key for read in flow.reads}
         if Use.RESTORED not in flow.uses or not flow.uses <= {Use.RESTORED, Use.LOOKED_AT} or len(keys) > 1:
             continue
         what = f"only `{next(iter(keys))}` of it is used" if keys else "it is only copied into a model"
-        edits = add_keyword(view.text, load.call.span, "mmap=True")
-        fix = Fix(Applicability.UNSAFE, "Add `mmap=True`", edits)
+        edits = set_argument(view.text, load, "mmap", "True")
+        fix = Fix(Applicability.UNSAFE, "Load with `mmap=True`", edits) if edits else None
         yield Report(load.call, f"the whole file is read into memory, and {what}: `mmap=True` reads what is used", fix,
                      call=load.call)  # fmt: skip
 
 
+def _may_map(load: Load) -> bool:
+    """Whether `mmap` is given and not a constant that is false."""
+    constant = load.constant("mmap")
+    return "mmap" in load.given and (constant is None or bool(constant.value))
+
+
+def _on_meta(load: Load) -> bool:
+    """The meta device reads no weights at all."""
+    location = load.constant("map_location")
+    return location is not None and location.value == "meta"
+
+
 def _is_path(view: View, load: Load) -> bool:
-    if load.path is None or is_buffer(view.facts.values, load.module, load.path):
+    if load.path is None or reads_buffer(view.facts.values, load) or is_stream(view.facts.values, load):
         return False
-    return bool(path_facts(view.facts.values, load.module, load.path).text)
+    return bool(path_facts(view.facts.values, load.path_module, load.path).text)

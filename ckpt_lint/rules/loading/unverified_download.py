@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.edits import add_keyword
+from ckpt_lint.facts.arguments import set_argument
 from ckpt_lint.facts.loads import read_arguments
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
-from ckpt_lint.source import tree as t
 
 RULE = RuleInfo(
     code="CKP308",
@@ -17,7 +16,7 @@ RULE = RuleInfo(
     severity=Severity.WARNING,
     on=False,
     fix=Applicability.UNSAFE,
-    fix_shape="keyword-added",
+    fix_shape="keyword-set",
     groups=("security",),
     page=Page(
         summary="A download is not verified: no `check_hash=True`, or a hub repository without a revision.",
@@ -52,23 +51,22 @@ def check(view: View) -> Iterator[Report]:
     for load in view.loads:
         if load.api != apis.HUB_LOAD or load.wrapper is not None or load.open:
             continue
-        value = load.value("check_hash")
-        if value is None or (isinstance(value, t.Constant) and value.value is False):
-            fix = None
-            if value is None and not load.handed_over:
-                edits = add_keyword(view.text, load.call.span, "check_hash=True")
-                fix = Fix(Applicability.UNSAFE, "Add `check_hash=True`", edits)
+        constant = load.constant("check_hash")
+        if "check_hash" not in load.given or (constant is not None and not constant.value):
+            edits = set_argument(view.text, load, "check_hash", "True")
+            fix = Fix(Applicability.UNSAFE, "Verify with `check_hash=True`", edits) if edits else None
             message = "the download is not verified: pass `check_hash=True` and use a file name that ends in `-<hash>`"
             yield Report(load.call, message, fix, call=load.call)
     yield from _unpinned(view)
 
 
 def _unpinned(view: View) -> Iterator[Report]:
-    for call in view.module.calls_by_name.get("load", ()):
+    for call in view.module.calls:
         if not view.module.names.is_a(call.func, "torch.hub.load"):
             continue
         given, is_open, _ = read_arguments(view.module, call.args, ("repo_or_dir", "model"))
         repo = view.module.string(given.get("repo_or_dir"))
-        if repo is None or is_open or "source" in given or ":" in repo or repo.count("/") != 1:
+        elsewhere = "source" in given and view.module.string(given["source"]) != "github"
+        if repo is None or is_open or elsewhere or ":" in repo or repo.count("/") != 1:
             continue
         yield Report(call, f"`torch.hub.load` runs the default branch of {repo}: name a tag or commit (`{repo}:<tag>`)")
