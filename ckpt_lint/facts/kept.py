@@ -239,6 +239,7 @@ def _step_between(module: ModuleFacts, held: _Held, use: t.Expr, steps: Sequence
         return None
     for step in steps:
         straight = bound.end <= step.start and step.end <= use.start and flow.falls_through(bound, step)
+        straight = straight and not (_is_optimizer(held.receiver) and steps[0].start > bound.start)
         if not straight or flow.exclusive(bound, step) or flow.exclusive(step, use):
             continue
         if not _made_anew(module, held.receiver, bound.end, step.start):
@@ -289,6 +290,8 @@ def _kept_by_object(steps: Steps, held: _Held, use: t.Expr) -> bool:
         return False
     if any(last_name(c.func) == reader.name and method.start <= c.start < method.end for c in module.calls):
         return False  # read at once by a method that this one calls
+    if _is_optimizer(held.receiver) and method.name == "__init__":
+        return False  # no step was made yet: there is no state to share
     trains = any(holder.start <= step.start < holder.end for step in steps.of(module))
     improved = any(_asks_for_progress(test.test) for test in tests_above(held.target))
     return improved or (trains and bool(_KEEPSAKE.search(target.attr)))

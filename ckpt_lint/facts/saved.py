@@ -38,7 +38,7 @@ class Saved:
 def saved_values(checkpoints: Checkpoints, save: Save) -> Iterator[Saved]:
     """Every value that reaches a save, entries that are literally None left out."""
     checkpoint = checkpoints.of(save)
-    if checkpoint.shape == "object":
+    if checkpoint.shape == "object" or not checkpoint.entries:
         yield Saved(save, (), save.value, save.module)
         return
     for entry in checkpoint.entries:
@@ -69,3 +69,8 @@ def state_dict_calls(values: Values, module: ModuleFacts, value: t.Expr) -> Iter
             continue
         if node.func.attr == "state_dict" and not origin.module.names.is_a(node.func.value, "apex.amp"):
             yield node, origin
+
+
+def is_editable(node: t.Node) -> bool:
+    """Whether a node's place in the text is exact: of what is in an f-string only the string is known."""
+    return not any(isinstance(parent, t.JoinedStr) for parent in t.ancestors(node))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint.edits import insert
+from ckpt_lint.facts.saved import is_editable
 from ckpt_lint.facts.uncalled import Uncalled, uncalled
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
@@ -65,5 +66,6 @@ def _report(view: View, found: Uncalled) -> Report:
     if not here:
         others = (Other(found.module, found.attribute, "the method that is not called"),)
         return Report(found.call, f"{message}; add the parentheses", others=others)
-    fix = Fix(Applicability.SAFE, "Call it", insert(found.attribute.end, "()"))
+    edits = insert(found.attribute.end, "()") if is_editable(found.attribute) else ()
+    fix = Fix(Applicability.SAFE, "Call it", edits)
     return Report(found.attribute, f"{message}; add the parentheses", fix, call=found.call)

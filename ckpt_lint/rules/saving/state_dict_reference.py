@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint.edits import add_import, wrap
 from ckpt_lint.facts.kept import Kept, kept_references
+from ckpt_lint.facts.saved import is_editable
 from ckpt_lint.facts.steps import Steps
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Edit, Fix, Page, RuleInfo, Severity
@@ -90,7 +91,7 @@ def _report(view: View, kept: Kept) -> Report:
 
 def _fix(view: View, kept: Kept) -> Fix | None:
     function, imported = _deepcopy(view)
-    if imported is None:
+    if imported is None or not is_editable(kept.call):
         return None
     edits = (*imported, *wrap(kept.call.span, f"{function}(", ")"))
     return Fix(Applicability.SAFE, f"Keep a copy: `{function}(...)`", edits)

@@ -11,7 +11,7 @@ from ckpt_lint.facts.checkpoints import WEIGHTS
 from ckpt_lint.facts.command_line import parsed_in, parses_paths
 from ckpt_lint.facts.refusals import Refusal
 from ckpt_lint.facts.refused import refused_in
-from ckpt_lint.facts.saved import Saved
+from ckpt_lint.facts.saved import Saved, is_editable
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Edit, Fix, Page, RuleInfo, Severity
@@ -108,7 +108,7 @@ def _report(view: View, saved: Saved, refusal: Refusal) -> Report:
 
 def _edits(view: View, saved: Saved, refusal: Refusal) -> tuple[Edit, ...] | None:
     """The rewriting; () where it is withheld, None where only a person can tell."""
-    if not refusal.rewritten or refusal is refusals.MODULE:
+    if not refusal.rewritten or refusal is refusals.MODULE or not is_editable(saved.value):
         return None
     if refusal is refusals.NAMESPACE:
         modules = (saved.module, *parsed_in(view.facts.values, saved.module, saved.value))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint.edits import insert
 from ckpt_lint.facts.modules import is_whole_module, modules_in_loaded
-from ckpt_lint.facts.saved import Saved, saved_values
+from ckpt_lint.facts.saved import Saved, is_editable, saved_values
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
@@ -73,7 +73,7 @@ def _report(view: View, saved: Saved) -> Report:
     node = saved.where(view.module)
     others = () if node is saved.value else (Other(saved.module, saved.value, "the module"),)
     fix = None
-    if node is saved.value and isinstance(node, (t.Name, t.Attribute, t.Call, t.Subscript)):
+    if node is saved.value and is_editable(node) and isinstance(node, (t.Name, t.Attribute, t.Call, t.Subscript)):
         fix = Fix(Applicability.UNSAFE, "Save `.state_dict()`", insert(node.end, ".state_dict()"))
     message = _message(view, saved.value if node is saved.value else None, f"{what} a whole module")
     return Report(node, message, fix, others=others, call=saved.call_in(view.module), argument="value")

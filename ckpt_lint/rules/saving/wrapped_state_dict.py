@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ckpt_lint.edits import insert
 from ckpt_lint.facts.restores import Restore
 from ckpt_lint.facts.roles import role_of
-from ckpt_lint.facts.saved import Saved, saved_values, state_dict_calls
+from ckpt_lint.facts.saved import Saved, is_editable, saved_values, state_dict_calls
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.facts.wrapping import ATTRIBUTES, Wrapped, is_stripped, wrapped
 from ckpt_lint.model import Applicability, Edit, Fix, Page, RuleInfo, Severity
@@ -133,6 +133,8 @@ def _fix(
 ) -> tuple[Fix | None, str | None]:
     if found.conditional:
         return None, "no fix: the module is wrapped on some ways only"
+    if not all(is_editable(node) for node in (receiver, *(restore.call for restore in relying))):
+        return None, None
     edits: list[Edit] = list(insert(receiver.end, _path(found)))
     for restore in relying:
         loads = {part.load for part in view.facts.restores.parts(view.module, restore.state)}
