@@ -63,6 +63,14 @@ class Cursor:
         self.position = end
         return data
 
+    def byte(self) -> int:
+        """The next byte as a number; raises Truncated."""
+        position = self.position
+        if position < len(self.buffer):
+            self.position = position + 1
+            return self.buffer[position]
+        return self.take(1)[0]
+
     def payload(self, length: int) -> bytes | None:
         """`length` bytes of a string or bytes literal; None (and skipped) where it is too long to keep."""
         if length > 256:

@@ -13,7 +13,7 @@ from ckpt_lint.artifact.machine import Machine, Nested, Persist, Refuse
 from ckpt_lint.artifact.op_objects import handlers_for
 from ckpt_lint.artifact.tables import Accepted, accepted
 from ckpt_lint.artifact.values import Storage, Value
-from ckpt_lint.artifact.zipdir import Opened
+from ckpt_lint.artifact.zipdir import Directory, Opened
 
 
 @dataclass(slots=True)
@@ -58,6 +58,7 @@ class Draft:
     byte_order: str | None = None
     crc_written: bool | None = None
     accept: frozenset[str] = frozenset()
+    directory: Directory | None = None
     opened: dict[tuple[int, int], Opened | None] = field(default_factory=dict)
     nested: Nested | None = None
     raw: bool = False

@@ -18,6 +18,7 @@ from ckpt_lint.artifact.tables import Accepted
 from ckpt_lint.artifact.values import Global, Value
 
 STOP = 0x2E
+_BINPUT = 0x71
 _CHECK_EVERY = 0x3FF
 _NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
@@ -166,10 +167,14 @@ class Machine:
             self.at = cursor._base + position
             operand = cursor.buffer[position]
             cursor.position = position + 1
-            if operand == STOP:
+            if operand == _BINPUT and position + 1 < len(cursor.buffer):  # a quarter of all opcodes
+                self.memo[cursor.buffer[position + 1]] = self.stack[-1]
+                cursor.position = position + 2
+            elif operand == STOP:
                 self.result = self.stack.pop()
                 return
-            handlers[operand](self)
+            else:
+                handlers[operand](self)
             count += 1
             if not count & _CHECK_EVERY:
                 self.check(deadline)

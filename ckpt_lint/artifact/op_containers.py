@@ -181,7 +181,7 @@ def get_text(m: Machine) -> None:
 
 
 def get_1(m: Machine) -> None:
-    m.stack.append(m.memo[m.cursor.take(1)[0]])
+    m.stack.append(m.memo[m.cursor.byte()])
 
 
 def get_4(m: Machine) -> None:
@@ -200,7 +200,7 @@ def _index(m: Machine) -> int:
 
 
 def put_1(m: Machine) -> None:
-    m.memo[m.cursor.take(1)[0]] = m.stack[-1]
+    m.memo[m.cursor.byte()] = m.stack[-1]
 
 
 def put_4(m: Machine) -> None:

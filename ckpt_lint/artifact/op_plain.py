@@ -43,7 +43,7 @@ def _decimal(data: bytes, base: int) -> int:
 
 
 def int_1(m: Machine) -> None:
-    m.stack.append(m.cursor.take(1)[0])
+    m.stack.append(m.cursor.byte())
 
 
 def int_2(m: Machine) -> None:

@@ -148,13 +148,9 @@ def _read_unknown(draft: Draft, head: bytes) -> None:
 
 def _read_nested(draft: Draft) -> None:
     """Checkpoints, pickles and arrays that lie as members in a zip."""
-    if not draft.members:
+    if draft.directory is None:
         return
-    try:
-        directory = read_directory(draft.access, draft.limits)
-    except NoDirectory:
-        return
-    for name, access in inner_files(draft.access, directory, draft.root_name or ""):
+    for name, access in inner_files(draft.access, draft.directory, draft.root_name or ""):
         _look_into(draft, name, access)
 
 

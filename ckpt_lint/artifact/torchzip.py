@@ -37,6 +37,7 @@ def read_zip(draft: Draft) -> None:
         draft.problem("damage", str(error))
         draft.obstruct(_BAD_ZIP.format("failed finding central directory"), "damage")
         return
+    draft.directory = directory
     draft.members = [MemberFacts(m.name, m.size, m.packed, m.method, m.crc, m.header) for m in directory.members]
     _note_remarks(draft, directory.remarks)
     root = _root(directory)

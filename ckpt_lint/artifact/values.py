@@ -12,16 +12,21 @@ from typing import Any
 Value = Any
 
 
-@dataclass(frozen=True, slots=True)
 class Global:
-    """The module and the name that a pickle gives, after the renaming of Python 2 names."""
+    """The module and the name that a pickle gives, after the renaming of Python 2 names. Equal by both."""
 
-    module: str
-    name: str
+    __slots__ = ("module", "name", "path")
 
-    @property
-    def path(self) -> str:
-        return f"{self.module}.{self.name}"
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.path = f"{module}.{name}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Global) and (self.module, self.name) == (other.module, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.module, self.name))
 
     def __str__(self) -> str:
         return self.path

@@ -64,10 +64,13 @@ class Directory:
     end: int = 0
     hidden: list[Member] = field(default_factory=list)
 
+    index: dict[str, Member] = field(default_factory=dict)
+
     def find(self, name: str) -> Member | None:
         """The member that torch finds: names without regard to case, the last of several."""
-        wanted = name.lower()
-        return next((member for member in reversed(self.members) if member.name.lower() == wanted), None)
+        if not self.index:
+            self.index.update((member.name.lower(), member) for member in self.members)
+        return self.index.get(name.lower())
 
 
 class NoDirectory(Exception):
