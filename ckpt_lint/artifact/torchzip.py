@@ -24,6 +24,7 @@ from ckpt_lint.artifact.zipdir import (
 _PICKLED = (".pkl", ".pickle", ".joblib", ".dill")
 _LOCAL_CHECKS = 4096
 _SMALL = 4096
+_DESCRIPTOR = 24
 _BAD_ZIP = "PytorchStreamReader failed reading zip archive: {}"
 
 
@@ -112,7 +113,8 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
     for member in directory.members:
         _open(draft, member)
     known = {member.name.lower() for member in directory.members}
-    directory.hidden.extend(local_names(draft.access, directory, _LOCAL_CHECKS))
+    if _has_gaps(draft, directory):
+        directory.hidden.extend(local_names(draft.access, directory, _LOCAL_CHECKS))
     for member in directory.hidden:
         clash = " of a name that it has twice" if member.name.lower() in known else ""
         draft.problem("hidden", f"a record that the zip directory does not list{clash}", member=member.name)
@@ -123,6 +125,17 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
         seen.add(member.name.lower())
     if directory.members:
         draft.crc_written = any(member.crc for member in directory.members if member.size)
+
+
+def _has_gaps(draft: Draft, directory: Directory) -> bool:
+    """Whether there is room between the records for one that the directory does not list."""
+    reach = 0
+    for member in sorted(directory.members, key=lambda member: member.header):
+        opened = _open(draft, member)
+        if member.header - reach > _DESCRIPTOR or opened is None:
+            return True
+        reach = opened.data_start + member.packed
+    return directory.start - reach > _DESCRIPTOR
 
 
 def _open(draft: Draft, member: Member) -> Opened | None:

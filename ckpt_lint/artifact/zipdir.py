@@ -202,17 +202,17 @@ def _check_entry(member: Member, disk: int, file_size: int, directory: Directory
 
 def open_member(access: RandomAccess, member: Member) -> Opened:
     """Read the local header. Raises NoDirectory where there is none, as torch fails."""
-    header = access.read_at(member.header, 30)
+    raw = member.name.encode("utf-8", "replace")
+    header = access.read_at(member.header, 30 + len(raw))
     if len(header) < 30 or header[:4] != LOCAL:
         raise NoDirectory(f"{member.name}: its local header is missing")
     flags, method, _, _, _, packed, size, name_len, extra_len = struct.unpack_from("<HHHHIIIHH", header, 6)
-    name = access.read_at(member.header + 30, name_len)
     remarks = []
     if flags & ENCRYPTED and not member.flags & ENCRYPTED:
         remarks.append("only its local header says it is encrypted")
     if method != member.method:
         remarks.append("its local header names another compression method")
-    if name.decode("utf-8", "replace") != member.name:
+    if header[30:] != raw or name_len != len(raw):
         remarks.append("its local header gives another name")
     if not flags & 8 and size != _MASK and (packed, size) != (member.packed & _MASK, member.size & _MASK):
         remarks.append("its local header gives another size")
