@@ -17,7 +17,7 @@ PLUMBING = frozenset({
     "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "load_state_dict", "state_dict", "parameters", "eval",
     "named_parameters", "buffers", "named_buffers", "modules", "named_modules", "children", "named_children", "apply",
     "train", "requires_grad_", "zero_grad", "register_forward_hook", "register_buffer", "share_memory", "compile",
-    "add_module", "get_submodule", "type", "xpu", "to_empty", "named_children", "items", "keys", "get", "values",
+    "add_module", "get_submodule", "type", "xpu", "to_empty", "items", "keys", "get", "values",
 })  # fmt: skip
 """Methods of a module that compute nothing."""
 

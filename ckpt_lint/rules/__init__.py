@@ -23,6 +23,7 @@ from ckpt_lint.rules.loading import (
 )
 from ckpt_lint.rules.restoring import (
     assign_after_optimizer,
+    checkpoint_key_mismatch,
     dcp_load_result,
     fragile_prefix_strip,
     inference_without_eval,
@@ -40,7 +41,10 @@ from ckpt_lint.rules.restoring import (
 )
 from ckpt_lint.rules.saving import (
     legacy_serialization,
+    live_module_cast,
+    misnamed_format,
     parameters_saved,
+    pickled_weights,
     refused_protocol,
     state_dict_not_called,
     state_dict_reference,
@@ -81,9 +85,12 @@ MODULES: tuple[RuleModule, ...] = (
     unguarded_distributed_save,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
     legacy_serialization,  # type: ignore[assignment]
+    pickled_weights,  # type: ignore[assignment]
     weights_only_blocker,  # type: ignore[assignment]
     parameters_saved,  # type: ignore[assignment]
+    misnamed_format,  # type: ignore[assignment]
     refused_protocol,  # type: ignore[assignment]
+    live_module_cast,  # type: ignore[assignment]
     missing_optimizer_state,  # type: ignore[assignment]
     missing_scheduler_state,  # type: ignore[assignment]
     missing_scaler_state,  # type: ignore[assignment]
@@ -114,6 +121,7 @@ MODULES: tuple[RuleModule, ...] = (
     inference_without_eval,  # type: ignore[assignment]
     unplaced_restored_module,  # type: ignore[assignment]
     optimizer_restored_before_move,  # type: ignore[assignment]
+    checkpoint_key_mismatch,  # type: ignore[assignment]
     swallowed_load_error,  # type: ignore[assignment]
     missing_checkpoint_ignored,  # type: ignore[assignment]
     resume_repeats_epoch,  # type: ignore[assignment]
