@@ -63,22 +63,22 @@ def _held(values: Values, module: ModuleFacts, call: t.Call) -> _Held | None:
     if not isinstance(func, t.Attribute) or isinstance(call.parent, t.ExprStmt):
         return None
     role = role_of(values, module, func.value)
-    if role not in (apis.MODULE, apis.EMA, apis.OPTIMIZER) or _copied(module, func.value):
+    if role not in (apis.MODULE, apis.EMA, apis.OPTIMIZER) or is_copy(module, func.value):
         return None
     holder = _outermost(module, call)
     target = _target(holder) if holder is not None else None
     return _Held(module, call, func.value, target) if target is not None else None
 
 
-def _copied(module: ModuleFacts, receiver: t.Expr) -> bool:
+def is_copy(module: ModuleFacts, receiver: t.Expr) -> bool:
     """`copy.deepcopy(model).state_dict()`, or a variable that is bound to a copy."""
     if isinstance(receiver, t.Call):
         if module.names.is_a(receiver.func, *apis.DEEPCOPY):
             return True
-        return isinstance(receiver.func, t.Attribute) and _copied(module, receiver.func.value)
+        return isinstance(receiver.func, t.Attribute) and is_copy(module, receiver.func.value)
     if isinstance(receiver, (t.Name, t.Attribute)):
         bound = module.names.bindings(receiver)
-        return bool(bound) and any(isinstance(b.value, t.Call) and _copied(module, b.value) for b in bound)
+        return bool(bound) and any(isinstance(b.value, t.Call) and is_copy(module, b.value) for b in bound)
     return False
 
 
@@ -242,7 +242,7 @@ def _step_between(module: ModuleFacts, held: _Held, use: t.Expr, steps: Sequence
         straight = straight and not (_is_optimizer(held.receiver) and steps[0].start > bound.start)
         if not straight or flow.exclusive(bound, step) or flow.exclusive(step, use):
             continue
-        if not _made_anew(module, held.receiver, bound.end, step.start):
+        if not made_anew(module, held.receiver, bound.end, step.start):
             return step
     return _step_in_loop(module, held, bound, use, steps)
 
@@ -251,7 +251,7 @@ def _step_in_loop(
     module: ModuleFacts, held: _Held, bound: t.Stmt, use: t.Expr, steps: Sequence[t.Call]
 ) -> t.Call | None:
     for loop in flow.loops_around(bound):
-        if _made_anew(module, held.receiver, loop.start, loop.end) or _leaves_loop(bound):
+        if made_anew(module, held.receiver, loop.start, loop.end) or leaves_loop(bound):
             return None
         inside = loop.start <= use.start < loop.end
         if (inside and flow.dominates(bound, use)) or (not inside and use.start < loop.end):
@@ -262,14 +262,14 @@ def _step_in_loop(
     return None
 
 
-def _leaves_loop(bound: t.Stmt) -> bool:
+def leaves_loop(bound: t.Stmt) -> bool:
     """Whether the loop ends with the block that keeps the reference."""
     block = flow.block_of(bound)
     last = block[-1] if block else None
     return isinstance(last, (t.Return, t.Raise)) or (isinstance(last, t.Jump) and last.kind == "break")
 
 
-def _made_anew(module: ModuleFacts, receiver: t.Expr, start: int, end: int) -> bool:
+def made_anew(module: ModuleFacts, receiver: t.Expr, start: int, end: int) -> bool:
     """Whether the module is another one each time round: bound, or picked by something bound, inside a stretch."""
     for node in t.walk(receiver):
         if not isinstance(node, (t.Name, t.Attribute)) or not path_key(node):

@@ -35,6 +35,15 @@ def _averaged_module(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
     return any(_calls(place, _ONLY_ON_MODULES) for place in module.uses(expr))
 
 
+def is_module_by_evidence(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
+    """The same, but by construction, annotation or use: a conventional name is not enough."""
+    if not is_whole_module(values, module, expr):
+        return False
+    if {apis.EMA, apis.MODULE} & values.kinds(module, expr):
+        return True
+    return any(_calls(place, _ONLY_ON_MODULES) for place in module.uses(expr))
+
+
 def modules_in_loaded(values: Values, save: Save) -> Iterator[t.Expr]:
     """Entries of a loaded dict that the code uses as modules, where the dict itself is saved again: the first one."""
     value = save.value

@@ -43,22 +43,21 @@ def saved_values(checkpoints: Checkpoints, save: Save) -> Iterator[Saved]:
         return
     for entry in checkpoint.entries:
         if not entry.left_out:
-            key = entry.key if entry.key is not None else "?"
-            yield from _nested(checkpoints, save, (key,), entry.value, entry.module)
+            for keys, value, module in parts_of(checkpoints, entry.module, entry.value, (entry.key or "?",)):
+                yield Saved(save, keys, value, module)
 
 
-def _nested(
-    checkpoints: Checkpoints, save: Save, keys: tuple[str, ...], value: t.Expr, module: ModuleFacts
-) -> Iterator[Saved]:
-    """A value, or what stands in it where it is a dict, list or tuple of which something is known."""
+def parts_of(
+    checkpoints: Checkpoints, module: ModuleFacts, value: t.Expr, keys: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], t.Expr, ModuleFacts]]:
+    """A value, or what stands in it where it is a dict, list or tuple that can be read, with the way to it."""
     content = checkpoints.content(module, value) if len(keys) < MAX_NESTING else None
     if content is None or content.shape == "object" or not content.entries:
-        yield Saved(save, keys, value, module)
+        yield keys, value, module
         return
     for entry in content.entries:
         if not entry.left_out:
-            key = entry.key if entry.key is not None else "?"
-            yield from _nested(checkpoints, save, (*keys, key), entry.value, entry.module)
+            yield from parts_of(checkpoints, entry.module, entry.value, (*keys, entry.key or "?"))
 
 
 def state_dict_calls(values: Values, module: ModuleFacts, value: t.Expr) -> Iterator[tuple[t.Call, Origin]]:
