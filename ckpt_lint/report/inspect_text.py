@@ -9,6 +9,7 @@ from ckpt_lint.artifact.judge import FileFinding
 from ckpt_lint.report.inspect_words import counted, printable, shortened, sized
 
 _LABEL = 15
+_CODE = 7
 _CHILDREN = 12
 
 
@@ -22,13 +23,15 @@ def render(
     whole: bool = False,
 ) -> str:
     """The text, lines of at most `width` columns. `depth` and `whole` say how much of the tree is shown."""
-    lines = [*_head(facts), *_loads(facts, verdicts), *_training(facts), *_oddities(facts)]
+    rows = [*_head(facts), *_loads(facts, verdicts), *_training(facts), *_oddities(facts)]
+    lines = [line for row in rows for line in _wrapped(row, width, _LABEL)]
     if facts.tree is not None:
         lines.append("")
         lines.extend(_tree(facts.tree, depth=99 if whole else depth, most=10**9 if whole else _CHILDREN))
     if findings:
         lines.append("")
-        lines.extend(_wrapped_findings(findings, width))
+        for item in findings:
+            lines.extend(_wrapped(f"{item.code} {printable(item.message)}", width, _CODE))
     return "".join(shortened(line, width) + "\n" for line in lines)
 
 
@@ -135,12 +138,15 @@ def _line(label: str, node: Node) -> str:
     return f"{printable(label)}  {printable(kind)}{printable(node.detail)}{size}".rstrip()
 
 
-def _wrapped_findings(findings: Sequence[FileFinding], width: int) -> Iterator[str]:
-    for item in findings:
-        line = f"{item.code} "
-        for word in printable(item.message).split(" "):
-            if len(line) + len(word) + 1 > width and line.strip():
-                yield line.rstrip()
-                line = " " * 7
-            line += word + " "
-        yield line.rstrip()
+def _wrapped(text: str, width: int, indent: int) -> Iterator[str]:
+    """The text in lines of at most `width`, broken at blanks; lines after the first are indented."""
+    if len(text) <= width or width < 2 * indent:
+        yield text
+        return
+    line, words = text[:indent], text[indent:].split(" ")
+    for word in words:
+        if len(line) > indent and len(line) + len(word) > width:
+            yield line.rstrip()
+            line = " " * indent
+        line += word + " "
+    yield line.rstrip()
