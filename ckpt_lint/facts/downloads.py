@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ckpt_lint.facts.loads import Load
+from ckpt_lint.facts.loads import Load, parameter_of
 from ckpt_lint.facts.paths import path_facts
-from ckpt_lint.facts.world import Definition
+from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -54,19 +54,49 @@ class Download:
     node: t.Node | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A path, and the call by which it is loaded, or handed to the function that loads it."""
+
+    module: ModuleFacts
+    call: t.Call
+    path: t.Expr
+
+
 def download_behind(view: View, load: Load) -> Download | None:
     """The download that what `load` reads came from; None where there is none, or its digest is checked first."""
-    if load.path is None:
-        return None
-    found = (
-        _in_expression(view, load.path_module, load.path, _STEPS)
-        or _to_same_place(view, load)
-        or _by_command(view, load)
-        or _in_shell(view, load)
+    for site in _sites(view, load):
+        found = _behind(view, site) or _in_shell(view, site)
+        if found is not None and not _digest_checked(view, site, found):
+            return found
+    return None
+
+
+def _sites(view: View, load: Load) -> Iterator[_Site]:
+    """Where the path of a load can be seen: at the load, inside the wrapper it goes through, at its function's calls."""
+    if load.path is not None and load.path_module is load.module:
+        yield _Site(load.module, load.call, load.path)
+    inner = load.innermost
+    if inner is not load and inner.path is not None:
+        yield _Site(inner.module, inner.call, inner.path)
+    function = flow.function_of(load.call)
+    if inner is not load or function is None or load.path is None:
+        return
+    param = parameter_of(load.module, _opened(load.module, load.path), function)
+    if param is not None:
+        for site in view.facts.world.callers(Definition(load.module, function)):
+            value = bind(site.call, function, instance=is_method_call(site.call, function)).values.get(param.name)
+            if value is not None:
+                yield _Site(site.module, site.call, value)
+
+
+def _behind(view: View, site: _Site) -> Download | None:
+    return (
+        _in_expression(view, site.module, site.path, _STEPS)
+        or _to_same_place(view, site)
+        or _written_bytes(view, site)
+        or _by_command(view, site)
     )
-    if found is None or _digest_checked(view, load, found):
-        return None
-    return found
 
 
 def _api(view: View, module: ModuleFacts, call: t.Call) -> str | None:
@@ -153,50 +183,57 @@ def _find_inside(view: View, definition: Definition, depth: int) -> Download | N
     return None
 
 
-def _to_same_place(view: View, load: Load) -> Download | None:
+def _before(site: _Site) -> Iterator[t.Call]:
+    """The calls before a load, in the same function, the nearest first."""
+    body = flow.body_of(site.call)
+    for call in reversed(site.module.calls):
+        if call.start < site.call.start and flow.body_of(call) is body:
+            yield call
+
+
+def _to_same_place(view: View, site: _Site) -> Download | None:
     """A call before the load, in the same function, that downloads to the path that is loaded."""
-    module = load.module
-    wanted = path_facts(view.facts.values, module, load.path)
-    body = flow.body_of(load.call)
-    for call in reversed(module.calls):
-        if call.start >= load.call.start or flow.body_of(call) is not body:
+    for call in _before(site):
+        name = _api(view, site.module, call)
+        if name is None and _helper(view, site.module, call, _HELPER_DEPTH) is None:
             continue
-        name = _api(view, module, call)
-        if name is None and _helper(view, module, call, _HELPER_DEPTH) is None:
-            continue
-        for arg in call.args:
-            if _same_place(view, module, arg.value, load, wanted.text, wanted.expression):
-                return Download(f"`{name or last_name(call.func)}`", module, call)
-    return _written_bytes(view, load)
+        if any(_same_place(view, site, arg.value) for arg in call.args):
+            return Download(f"`{name or last_name(call.func)}`", site.module, call)
+    return None
 
 
-def _same_place(view: View, module: ModuleFacts, expr: t.Expr, load: Load, text: str, expression: str) -> bool:
-    if load.path is not None:
-        variable = module.variable(load.path)
+def _same_place(view: View, site: _Site, expr: t.Expr) -> bool:
+    """Whether an expression is the loaded path, in any spelling of either: the variable, the text, the file's name."""
+    module = site.module
+    other = path_facts(view.facts.values, module, expr)
+    for spelling in _spellings(module, site.path):
+        variable = module.variable(spelling)
         if variable is not None and module.variable(expr) == variable:
             return True
-    other = path_facts(view.facts.values, module, expr)
-    return bool(text) and other.constant and other.text == text or (
-        bool(expression) and other.expression == expression
-    )
+        wanted = path_facts(view.facts.values, module, spelling)
+        if wanted.expression and wanted.expression == other.expression:
+            return True
+        if other.constant and (other.text == wanted.text or (len(other.last) > 3 and other.last == wanted.last)):
+            return True
+    return False
 
 
-def _written_bytes(view: View, load: Load) -> Download | None:
+def _spellings(module: ModuleFacts, path: t.Expr) -> list[t.Expr]:
+    """The expressions that a path may be: itself, what was opened under its name, what its name was bound to."""
+    out = [path]
+    opened = _opened(module, path)
+    if opened is not path:
+        out.append(opened)
+    out.extend(b.value for b in module.names.bindings(opened) if b.how == "assign" and b.value is not None)
+    return out
+
+
+def _written_bytes(view: View, site: _Site) -> Download | None:
     """`open(path, "wb").write(requests.get(url).content)` before `torch.load(path)`."""
-    module = load.module
-    body = flow.body_of(load.call)
-    wanted = path_facts(view.facts.values, module, load.path)
-    for call in module.calls:
-        if call.start >= load.call.start or flow.body_of(call) is not body:
-            continue
+    for call in _before(site):
         stream = _stream_written(call)
-        if stream is None:
-            continue
-        target = path_facts(view.facts.values, module, _opened(module, stream))
-        if (target.text and target.text == wanted.text) or (
-            target.expression and target.expression == wanted.expression
-        ):
-            found = _in_expression(view, module, call.args[0].value, 4)
+        if stream is not None and _same_place(view, site, _opened(site.module, stream)):
+            found = _in_expression(view, site.module, call.args[0].value, 4)
             if found is not None:
                 return found
     return None
@@ -212,15 +249,13 @@ def _stream_written(call: t.Call) -> t.Expr | None:
     return None
 
 
-def _by_command(view: View, load: Load) -> Download | None:
+def _by_command(view: View, site: _Site) -> Download | None:
     """`os.system(f"wget -O {path} {url}")`, or a `subprocess` call, before the load and with its path in it."""
-    module, body = load.module, flow.body_of(load.call)
-    wanted = path_facts(view.facts.values, load.path_module, load.path)
-    variable = module.variable(load.path) if load.path is not None else None
-    for call in reversed(module.calls):
-        if call.start >= load.call.start or flow.body_of(call) is not body or not call.args:
-            continue
-        if not module.names.is_a(call.func, *_COMMANDS):
+    module = site.module
+    wanted = path_facts(view.facts.values, module, site.path)
+    variable = module.variable(site.path)
+    for call in _before(site):
+        if not call.args or not module.names.is_a(call.func, *_COMMANDS):
             continue
         parts = list(t.walk(call.args[0].value))
         text = " ".join(p.value for p in parts if isinstance(p, t.Constant) and isinstance(p.value, str))
@@ -243,36 +278,36 @@ def _opened(module: ModuleFacts, stream: t.Expr) -> t.Expr:
     return stream
 
 
-def _in_shell(view: View, load: Load) -> Download | None:
+def _in_shell(view: View, site: _Site) -> Download | None:
     """`!wget URL` in a cell before the load, or before the call that reaches it, of the file that is loaded."""
-    if not view.source.downloads or load.module is not view.module:
+    if not view.source.downloads or site.module is not view.module:
         return None
-    wanted = path_facts(view.facts.values, load.module, load.path)
+    wanted = path_facts(view.facts.values, site.module, site.path)
     if not wanted.last:
         return None
-    reached = _reached_at(view, load)
+    reached = _reached_at(view, site)
     for download in view.source.downloads:
         name = (download.target or download.url).rstrip("/").rsplit("/", 1)[-1]
         if download.line.start < reached and wanted.last == name:
-            return Download(f"`!{download.program}`", load.module, None)
+            return Download(f"`!{download.program}`", site.module, None)
     return None
 
 
-def _reached_at(view: View, load: Load) -> int:
-    function = flow.function_of(load.call)
+def _reached_at(view: View, site: _Site) -> int:
+    function = flow.function_of(site.call)
     if function is None:
-        return load.call.start
-    sites = view.facts.world.callers(Definition(load.module, function))
-    return max([site.call.start for site in sites if site.module is load.module], default=load.call.start)
+        return site.call.start
+    callers = view.facts.world.callers(Definition(site.module, function))
+    return max([c.call.start for c in callers if c.module is site.module], default=site.call.start)
 
 
-def _digest_checked(view: View, load: Load, found: Download) -> bool:
+def _digest_checked(view: View, site: _Site, found: Download) -> bool:
     """Whether a digest is compared before the load: where it stands, in what it calls, or in the download's helpers."""
-    body = flow.body_of(load.call)
-    before = [n for n in t.walk(body) if n.start < load.call.start and flow.body_of(n) is body]
+    body = flow.body_of(site.call)
+    before = [n for n in t.walk(body) if n.start < site.call.start and flow.body_of(n) is body]
     if any(_compares_digest(node) for node in before):
         return True
-    calls = [(load.module, n) for n in before if isinstance(n, t.Call)]
+    calls = [(site.module, n) for n in before if isinstance(n, t.Call)]
     if isinstance(found.node, t.Call):
         calls.append((found.module, found.node))
     return any(_checks_inside(view, module, call, _HELPER_DEPTH) for module, call in calls)

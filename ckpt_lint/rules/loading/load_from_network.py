@@ -55,7 +55,9 @@ def fetch(model, repo):
 def check(view: View) -> Iterator[Report]:
     """Loads, without `weights_only=True`, of what a download left behind."""
     for load in view.loads:
-        if load.wrapper is not None or load.api not in (apis.TORCH_LOAD, apis.ULTRALYTICS_LOAD):
+        if load.api not in (apis.TORCH_LOAD, apis.ULTRALYTICS_LOAD):
+            continue
+        if load.inner is not None and "weights_only" not in load.inner.forwards:
             continue
         if not _unpickles(view, load) or trusted(view, load):
             continue
