@@ -42,9 +42,7 @@ class Distributed:
         own = self.joined_by(save.module)
         function = flow.function_of(save.call)
         if own is not None:
-            if function is None or self._is_reached(save.module, function) or _mentions_ranks(save.module, function):
-                return save.module, own
-            return None
+            return (save.module, own) if self._run_together(save, own) else None
         if function is None:
             return None
         sites = self.values.world.callers(Definition(save.module, function))
@@ -55,9 +53,23 @@ class Distributed:
         assert node is not None
         return module, node
 
-    def _is_reached(self, module: ModuleFacts, function: t.FunctionDef) -> bool:
-        """Whether anything in the project is seen to run a function: a call of it, or of its class."""
-        return bool(self.values.world.callers(Definition(module, function)))
+    def _run_together(self, save: Save, joined: t.Node) -> bool:
+        """Whether a save runs where its file joins the processes: one function, class or caller (two deep) has both."""
+        function = flow.function_of(save.call)
+        if function is None or _mentions_ranks(save.module, function):
+            return True
+        around = self._holders(save.module, save.call, _CALLERS)
+        return any(holder in around for holder in self._holders(save.module, joined, _CALLERS))
+
+    def _holders(self, module: ModuleFacts, node: t.Node, callers: int) -> list[t.Node]:
+        """The function and class around a node, those of its callers, and the module where that is run itself."""
+        function, holder = flow.function_of(node), flow.class_of(node)
+        if function is None:
+            return [holder or module.root]
+        out: list[t.Node] = [function] if holder is None else [function, holder]
+        for site in self.values.world.callers(Definition(module, function)) if callers else ():
+            out.extend(self._holders(site.module, site.call, callers - 1))
+        return out
 
     def every_rank_saves(self, save: Save) -> bool:
         """Whether no guard stands between the processes and one file."""
@@ -96,6 +108,7 @@ class Distributed:
         return False
 
 
+_CALLERS = 2
 _COUNTING = frozenset({"range", "trange", "count", "arange"})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ckpt_lint import apis
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
-from ckpt_lint.facts.values import LOADED, SCRIPT, Values
+from ckpt_lint.facts.values import DICT, LOADED, SCRIPT, STATE_DICT, Values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
 
@@ -21,7 +21,7 @@ _TURNS = frozenset({"half", "float", "eval", "train", "requires_grad_", "bfloat1
 def is_whole_module(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
     """Whether a value is a module itself, by construction, annotation, use or conventional name."""
     role = role_of(values, module, expr)
-    if role not in (apis.MODULE, apis.EMA) or SCRIPT in values.kinds(module, expr):
+    if role not in (apis.MODULE, apis.EMA) or {SCRIPT, STATE_DICT, DICT} & values.kinds(module, expr):
         return False
     return role == apis.MODULE or _averaged_module(values, module, expr)
 

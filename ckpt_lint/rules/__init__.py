@@ -24,6 +24,7 @@ from ckpt_lint.rules.loading import (
 from ckpt_lint.rules.restoring import (
     assign_after_optimizer,
     checkpoint_key_mismatch,
+    checkpoint_layout_mismatch,
     dcp_load_result,
     fragile_prefix_strip,
     inference_without_eval,
@@ -129,6 +130,7 @@ MODULES: tuple[RuleModule, ...] = (
     scheduler_built_between_restores,  # type: ignore[assignment]
     assign_after_optimizer,  # type: ignore[assignment]
     dcp_load_result,  # type: ignore[assignment]
+    checkpoint_layout_mismatch,  # type: ignore[assignment]
     rng_state_on_device,  # type: ignore[assignment]
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)
