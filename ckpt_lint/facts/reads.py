@@ -49,7 +49,8 @@ SET = "="
 class Called:
     """A method called on (or a submodule reached through) a loaded value or a part of it; "" is the value called.
 
-    `name` is the last name of the variable that held it, `keys` whether it is a part of what was loaded.
+    `name` is the last name of the variable that held it, `part` says whether it is a part of what was loaded, and `key`
+    under which key that stood.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Called:
     module: ModuleFacts
     name: str
     part: bool
+    key: str = ""
 
 
 class Flow:
@@ -103,7 +105,7 @@ class Flow:
         elif isinstance(parent, (t.Generator, t.For)) and role == "iter":
             self.uses.add(Use.LOOKED_AT if top else Use.ESCAPES)
         elif isinstance(parent, t.Call) and role == "func":
-            self.called.append(Called("", parent, self.module, last_name(expr), not top))
+            self.called.append(Called("", parent, self.module, last_name(expr), not top, key))
             self.uses.add(Use.ESCAPES)
         elif isinstance(parent, t.Return):
             self.returned = True
@@ -131,7 +133,7 @@ class Flow:
         elif any(n.startswith("numpy.") for n in self.module.names.of(call.func)):
             self.uses.add(Use.NUMPY)
         elif call.args[0] is arg and self.module.names.is_a(call.func, *apis.TAKE_MODULES):
-            self.called.append(Called(TAKEN, expr, self.module, last_name(expr), not top))
+            self.called.append(Called(TAKEN, expr, self.module, last_name(expr), not top, key))
             self.uses.add(Use.ESCAPES)
         elif name in ("dict", "OrderedDict", "deepcopy", "copy"):
             self.follow(call, top=top, steps=steps - 1, key=key)
@@ -144,12 +146,12 @@ class Flow:
         call = attribute.parent
         if not isinstance(call, t.Call) or attribute.role != "func":
             if isinstance(call, t.Attribute) and (call.role == "func" or call.attr in _OF_LAYERS):
-                self._called(f"{attribute.attr}.{call.attr}", attribute, top)
+                self._called(f"{attribute.attr}.{call.attr}", attribute, top, key)
             elif bound_target(attribute):
-                self._called(f"{SET}{attribute.attr}", attribute, top)
+                self._called(f"{SET}{attribute.attr}", attribute, top, key)
             self.uses.add(Use.ESCAPES)
             return
-        self._called(attribute.attr, attribute, top)
+        self._called(attribute.attr, attribute, top, key)
         if attribute.attr in ("get", "pop") and call.args:
             name = self.module.string(call.args[0].value)
             if top and name is not None:
@@ -166,8 +168,8 @@ class Flow:
         else:
             self.uses.add(Use.ESCAPES)
 
-    def _called(self, method: str, attribute: t.Attribute, top: bool) -> None:
-        self.called.append(Called(method, attribute, self.module, last_name(attribute.value), not top))
+    def _called(self, method: str, attribute: t.Attribute, top: bool, key: str) -> None:
+        self.called.append(Called(method, attribute, self.module, last_name(attribute.value), not top, key))
 
     def _items(self, call: t.Call, top: bool, steps: int) -> None:
         """`{k: v for k, v in sd.items()}` is the dict again; a loop that refills another dict is taken for that."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.loads import Load
+from ckpt_lint.facts.plain_methods import PLAIN_METHODS
 from ckpt_lint.facts.reads import SET, TAKEN, Called, Flow, follow
 from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.world import CallSite, Definition, World
@@ -16,17 +17,6 @@ _MODULE_ONLY = frozenset({
     "eval", "train", "parameters", "named_parameters", "state_dict", "load_state_dict", "modules", "named_modules",
     "children", "named_children", "forward", "zero_grad", "register_forward_hook",
 })  # fmt: skip
-_PLAIN_METHODS = frozenset({
-    "items", "keys", "values", "get", "pop", "update", "copy", "setdefault", "clear", "append", "extend", "index",
-    "count", "sort", "reverse", "insert", "remove", "split", "strip", "startswith", "endswith", "format", "join",
-    "replace", "lower", "upper", "numpy", "item", "tolist", "cpu", "cuda", "to", "float", "half", "double", "long",
-    "int", "bool", "detach", "clone", "view", "reshape", "size", "dim", "mean", "sum", "max", "min", "unsqueeze",
-    "squeeze", "transpose", "permute", "contiguous", "expand", "repeat", "type", "requires_grad_", "numel", "t",
-    "astype", "flatten", "std", "abs", "sqrt", "exp", "log", "backward", "add_", "mul_", "fill_", "zero_", "matmul",
-    "mm", "bmm", "nonzero", "any", "all", "argmax", "argmin", "norm", "chunk", "split", "unbind", "gather", "cumsum",
-    "topk", "round", "clamp", "softmax", "bfloat16", "data_ptr", "element_size", "share_memory_", "pin_memory",
-})  # fmt: skip
-_PLAIN_ATTRIBUTES = frozenset({"data", "grad", "T", "mT", "real", "imag", "names", "requires_grad", "shape", "dtype"})
 _OF_LAYERS = frozenset({"in_features", "out_features", "in_channels", "out_channels", "weight", "bias"})
 _MOVES = frozenset({"to", "cuda", "cpu", "half", "float", "double", "bfloat16"})
 
@@ -60,7 +50,7 @@ def _after(restores: Restores, site: CallSite, own: Flow) -> Flow:
 
 def _evidence(seen: Flow) -> Iterator[Called]:
     moved = any(use.method in _MOVES for use in seen.called)
-    named = any(apis.MODULE_NAMES.match(use.name) for use in seen.called)
+    named = any(apis.MODULE_NAMES.match(use.name) or apis.MODULE_NAMES.match(use.key) for use in seen.called)
     return (use for use in seen.called if _is_evidence(use, moved=moved, named=named))
 
 
@@ -73,14 +63,14 @@ def _is_evidence(use: Called, *, moved: bool, named: bool) -> bool:
         return moved or named
     if use.method in _MODULE_ONLY:
         return not (use.method == "load_state_dict" and _is_argument(use))
-    own_name = bool(apis.MODULE_NAMES.match(use.name))
+    own_name = bool(apis.MODULE_NAMES.match(use.name) or apis.MODULE_NAMES.match(use.key))
     if use.method.startswith(SET):
-        return own_name and use.method[1:] not in _PLAIN_ATTRIBUTES
+        return own_name and use.method[1:] not in PLAIN_METHODS
     if last:
-        return head not in _PLAIN_METHODS | _PLAIN_ATTRIBUTES and (
+        return head not in PLAIN_METHODS and (
             last in _MODULE_ONLY or last == "flatten_parameters" or (own_name and last in _OF_LAYERS)
         )
-    return own_name and use.method not in _PLAIN_METHODS and not use.method.startswith("__")
+    return own_name and use.method not in PLAIN_METHODS and not use.method.startswith("__")
 
 
 def _is_argument(use: Called) -> bool:
