@@ -76,6 +76,10 @@ def _dispatch(draft: Draft) -> None:
     """By magic bytes; a suffix decides nothing."""
     head = draft.access.read_at(0, _HEAD)
     foreign = recognise(head, draft.access.size)
+    if head.startswith(LOCAL) and draft.path.lower().endswith(".distcp"):
+        _say_foreign(draft, "dcp-part", "one part of a distributed checkpoint", "name the folder that it lies in")
+        _read_zip_behind(draft)
+        return
     if head.startswith(LOCAL):
         read_zip(draft)
         _read_nested(draft)

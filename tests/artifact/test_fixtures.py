@@ -80,3 +80,48 @@ def test_a_payload_beside_the_metadata_of_a_folder(tmp_path: Path) -> None:
     part.write_bytes(data.replace(b"collections\nOrderedDict", b"my_project1\nEvilThings1"))
     (tmp_path / "dcp" / ".metadata").write_bytes(hostile.EVIL)
     assert "CKP501" in {item.code for item in findings(read_artifact(tmp_path / "dcp"))}
+
+
+def test_one_part_of_a_folder() -> None:
+    facts = read_artifact(next((FOLDER / "files" / "dcp").glob("*.distcp")))
+    assert [item.code for item in findings(facts)] == ["CKP503"]
+
+
+def test_an_optimizer_beside_its_model() -> None:
+    facts = read_artifact(FOLDER / "files" / "only_optimizer.pt")
+    assert [item.code for item in findings(facts, siblings=["only_model.pt"])] == []
+    assert [item.code for item in findings(facts, siblings=["other.pt"])] == ["CKP505"]
+
+
+HONEST = {
+    "lightning.ckpt": {"epoch": 1, "global_step": 9, "state_dict": "model", "optimizer_states": "optimizers"},
+    "gan.pt": {"netG": "model", "netD": "model", "optG": "optimizer", "optD": "optimizer", "epoch": 1},
+    "weights_only.pt": {"arch": "resnet", "state_dict": "model"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(HONEST))
+def test_common_layouts_of_training_code_are_clean(name: str, tmp_path: Path) -> None:
+    import torch
+
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    made = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "optimizers": [optimizer.state_dict()]}
+    torch.save({key: made.get(str(value), value) for key, value in HONEST[name].items()}, tmp_path / name)
+    codes = {item.code for item in findings(read_artifact(tmp_path / name))}
+    assert codes <= {"CKP205", "CKP206"}
+
+
+def test_framework_objects_are_known_data(tmp_path: Path) -> None:
+    """Whole modules and schedulers of torch, NumPy's generators, masked arrays: nothing of them is called unknown."""
+    import numpy
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.TransformerEncoderLayer(8, 2), torch.nn.GRU(2, 2))
+    optimizer = torch.optim.AdamW(model.parameters())
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3)
+    for number, value in enumerate(
+        (model, {"m": model.state_dict(), "s": scheduler}, numpy.random.default_rng(), numpy.ma.array([1], mask=[0]))
+    ):
+        torch.save(value, tmp_path / f"{number}.pt")
+        assert read_artifact(tmp_path / f"{number}.pt").unknown_globals == ()

@@ -82,7 +82,12 @@ def _blockers(facts: ArtifactFacts) -> Iterator[FileFinding]:
     if facts.kind not in _TORCH or not facts.tensors:
         return
     told: set[str] = set()
-    for item in facts.data_globals:
+    outer: list[str] = []
+    for item in sorted(facts.data_globals, key=lambda item: min(map(len, item.keys), default=1 << 20)):
+        inner = item.path.startswith(("builtins.", "collections.", "torch."))
+        if inner and item.keys and all(_is_below(key, outer) for key in item.keys):
+            continue
+        outer.extend(item.keys)
         if facts.training.whole_modules and (is_module_class(item.path) or not item.keys):
             continue
         what, advice = _advice(item)
@@ -96,6 +101,11 @@ def _blockers(facts: ArtifactFacts) -> Iterator[FileFinding]:
     if not told and reason.loads is False and reason.kind == "operand" and set(facts.protocols) <= {2, 3}:
         text = f"it holds a value that weights_only refuses ({reason.message}): a huge int, or bytes of protocol 3"
         yield FileFinding("CKP110", text, Artifact(reason.member, reason.offset))
+
+
+def _is_below(key: str, outer: list[str]) -> bool:
+    """Whether a key path lies inside of one of the objects that were told already."""
+    return any(key.startswith(path) and key[len(path) : len(path) + 1] in ("(", ".", "[") for path in outer)
 
 
 def _advice(item: GlobalFacts) -> tuple[str, str]:
