@@ -1,4 +1,4 @@
-"""Modules that run for their results: where they run without gradients or are traced, and what may switch their mode."""
+"""Modules that run for their results: where they run without gradients or are traced, what may switch their mode."""
 
 from __future__ import annotations
 

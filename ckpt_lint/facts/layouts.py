@@ -1,0 +1,140 @@
+"""Whether a save writes the layout that a restore takes: nested or bare, with wrappers' prefixes or without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ckpt_lint import apis
+from ckpt_lint.facts.checkpoints import WEIGHTS, Checkpoint, Entry
+from ckpt_lint.facts.linked import linked_saves
+from ckpt_lint.facts.moves import Placement
+from ckpt_lint.facts.restores import Part, Restore
+from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.state_dicts import is_bare_state_dict
+from ckpt_lint.facts.view import View
+from ckpt_lint.facts.wrapping import PREFIXES, wrapped
+from ckpt_lint.source import flow
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts
+
+NESTED = "nested"
+BARE = "bare"
+PREFIXED = "prefixed"
+_MARKS = ("module.", "_orig_mod.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mismatch:
+    """A restore and the save that it does not fit. `kind` says how; `saved` and `wanted` are prefixes or a key."""
+
+    kind: str
+    restore: Restore
+    save: Save
+    part: Part
+    saved: str
+    wanted: str
+
+
+def mismatches(view: View) -> Iterator[Mismatch]:
+    """The restores of modules whose matching saves all write another layout."""
+    for restore in view.restores:
+        part = _only_part(view, restore) if restore.role == apis.MODULE else None
+        if part is None or _is_tested(view, restore):
+            continue
+        saves = linked_saves(view.facts, part.load)
+        if not saves or any(view.checkpoint(save).open for save in saves):
+            continue
+        found = [_mismatch(view, restore, part, save) for save in saves]
+        if found[0] is not None and all(f is not None and f.kind == found[0].kind for f in found):
+            yield found[0]
+
+
+def _only_part(view: View, restore: Restore) -> Part | None:
+    """What of a file is restored, where there is one way to it and nothing was changed on it."""
+    parts = view.facts.restores.parts(view.module, restore.state)
+    if not parts or any(part.changed or part.keys != parts[0].keys for part in parts):
+        return None
+    return parts[0] if all(part.load is parts[0].load for part in parts) else None
+
+
+def _is_tested(view: View, restore: Restore) -> bool:
+    """Whether the code around a restore looks at prefixes, at its keys, or catches what does not fit."""
+    if any(isinstance(parent, t.Try) and parent.handlers for parent in t.ancestors(restore.call)):
+        return True
+    body = flow.function_of(restore.call) or view.module.root
+    for node in t.walk(body):
+        if isinstance(node, t.Constant) and isinstance(node.value, str) and node.value.startswith(_MARKS):
+            return True
+        if isinstance(node, t.Compare) and node.ops[0] in ("in", "not in") and isinstance(node.left, t.Constant):
+            return True
+    return False
+
+
+def _mismatch(view: View, restore: Restore, part: Part, save: Save) -> Mismatch | None:
+    checkpoint = view.checkpoint(save)
+    if not part.keys and checkpoint.shape == "dict":
+        entry = _nested_weights(view, checkpoint)
+        return Mismatch(NESTED, restore, save, part, entry.key or "", "") if entry is not None else None
+    if len(part.keys) == 1 and checkpoint.shape == "object":
+        key = part.keys[0]
+        if isinstance(key, str) and key != "?" and not key.startswith(".") and is_bare_state_dict(view, save):
+            return Mismatch(BARE, restore, save, part, "", key)
+        return None
+    entry = _entry(checkpoint, part.keys)
+    return _prefixed(view, restore, part, save, entry) if entry is not None else None
+
+
+def _nested_weights(view: View, checkpoint: Checkpoint) -> Entry | None:
+    """The entry of a checkpoint that holds a state dict."""
+    for entry in checkpoint.entries:
+        if entry.key is None:
+            return None
+        if WEIGHTS in view.facts.checkpoints.states(entry) and _receiver(entry) is not None:
+            return entry
+    return None
+
+
+def _entry(checkpoint: Checkpoint, keys: Sequence[str | int]) -> Entry | None:
+    """The entry that the way into a checkpoint leads to."""
+    if not keys and checkpoint.shape == "object" and len(checkpoint.entries) == 1:
+        return checkpoint.entries[0]
+    if len(keys) == 1 and isinstance(keys[0], str) and checkpoint.shape == "dict":
+        return checkpoint.entry(keys[0])
+    return None
+
+
+def _receiver(entry: Entry) -> t.Expr | None:
+    """`m` of `m.state_dict()`."""
+    value = entry.value
+    if isinstance(value, t.Call) and isinstance(value.func, t.Attribute) and value.func.attr == "state_dict":
+        return value.func.value
+    return None
+
+
+def _prefixed(view: View, restore: Restore, part: Part, save: Save, entry: Entry) -> Mismatch | None:
+    receiver = _receiver(entry)
+    saved = _prefix(view, entry.module, receiver) if receiver is not None else None
+    wanted = _prefix(view, view.module, restore.receiver)
+    if saved is None or wanted is None or saved == wanted:
+        return None
+    return Mismatch(PREFIXED, restore, save, part, saved, wanted)
+
+
+def _prefix(view: View, module: ModuleFacts, expr: t.Expr) -> str | None:
+    """The prefix of a module's keys: "" where it surely has none, None where nobody can tell."""
+    values = view.facts.values
+    if not Placement(view.facts.world, values).is_left_alone(module):
+        return None
+    found = wrapped(values, module, expr)
+    if found is not None:
+        return None if found.conditional else found.prefix
+    origins = values.origins(module, expr)
+    plain = all(
+        isinstance(o.node, t.Call)
+        and o.how == "value"
+        and apis.MODULE in values.kinds_of(o)
+        and not set(o.module.names.of(o.node.func)) & set(PREFIXES)
+        for o in origins
+    )
+    return "" if origins and plain else None
