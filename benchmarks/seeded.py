@@ -35,6 +35,7 @@ from seeding import loading, restoring, saving, state
 from seeding.source import Function, Mutator, Site, Source, apply, wrappers_of
 
 SEED = 5
+SPOKE = "the rule speaks before the fault is planted"
 LARGEST = 300_000
 AT_ONCE_IN_A_PROJECT = 6
 MUTATORS: tuple[Mutator, ...] = (*saving.MUTATORS, *state.MUTATORS, *loading.MUTATORS, *restoring.MUTATORS)
@@ -86,6 +87,7 @@ def main() -> None:
     """List, plant, run, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="more material, a project each")
+    parser.add_argument("--packages", type=int, help="take the first N packages of the corpus only")
     parser.add_argument("--list", action="store_true", help="list the sites and stop")
     parser.add_argument("--sites", type=int, default=25, help="how many sites of a rule are planted (default: 25)")
     parser.add_argument("--only", action="append", help="only this rule (repeatable)")
@@ -93,17 +95,19 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="print every fault that was not found as it should be")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", SyntaxWarning)
-    top = material([*corpus(PACKAGES + MORE), *arguments.folders])
+    top = material([*corpus((PACKAGES + MORE)[: arguments.packages]), *arguments.folders])
     sites = listed(top, set(arguments.only or []))
     if arguments.list:
         return
-    before = findings(sorted({planted.path for planted in sites if not planted.site.reason}))
-    usable = [planted for planted in sites if not refused(planted, before)]
+    # Twice as many as are wanted are looked at: where the rule speaks already, nothing can be planted.
+    tried = drawn([planted for planted in sites if not planted.site.reason], 2 * arguments.sites)
+    before = findings(sorted({planted.path for planted in tried}))
+    usable = [planted for planted in tried if not refused(planted, before)]
     chosen = drawn(usable, arguments.sites)
     for number, batch in enumerate(rounds(chosen), 1):
         print(f"round {number}: {len(batch)} faults", file=sys.stderr)
         play(batch, before)
-    text = table(sites, usable, chosen)
+    text = table(sites, tried, chosen)
     print(text)
     if arguments.write:
         (Path(__file__).resolve().parent / "seeded.md").write_text(text, encoding="utf-8")
@@ -202,7 +206,7 @@ def refused(planted: Planted, before: dict[Path, list[Finding]]) -> bool:
         low, high = extent(planted.path.read_bytes(), planted.site.row)
         for row in before.get(planted.path, []):
             if row["code"] == planted.site.code and low <= row["location"]["row"] <= high:
-                planted.site = Site(planted.site.code, planted.site.row, planted.site.what, reason="fires already")
+                planted.site = Site(planted.site.code, planted.site.row, planted.site.what, reason=SPOKE)
                 break
     return bool(planted.site.reason)
 
@@ -299,16 +303,16 @@ def unexpected(planted: Planted) -> dict[str, int]:
     return {code: count for code, count in sorted(planted.others.items()) if code not in implied}
 
 
-def table(sites: list[Planted], usable: list[Planted], chosen: list[Planted]) -> str:
+def table(sites: list[Planted], tried: list[Planted], chosen: list[Planted]) -> str:
     """The Markdown table: one row a rule."""
     lines = [
         "# Seeded faults",
         "",
-        "Made by `benchmarks/seeded.py --write`. Sites: all that the mutator found; usable: not refused, and silent",
-        "before the fault; clean: found, and nothing new of another rule but what follows from the fault (implied);",
-        "restored: the safe fix gives the program from before the fault.",
+        "Made by `benchmarks/seeded.py --write`. Sites: what the mutator takes. Spoke before: of those that were looked",
+        "at, where the rule has a finding without the fault. Clean: found, and nothing new of another rule but what",
+        "follows from the fault (implied). Restored: the safe fix gives the program from before the fault.",
         "",
-        "| rule | sites | usable | planted | found | found % | clean | implied | other codes | safe fixes | restored |",
+        "| rule | sites | spoke before | planted | found | % | clean | implied | other codes | safe fixes | restored |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for code in sorted({one.site.code for one in sites}):
@@ -321,8 +325,9 @@ def table(sites: list[Planted], usable: list[Planted], chosen: list[Planted]) ->
             others.update(unexpected(one))
             implied.update({name: count for name, count in one.others.items() if name not in unexpected(one)})
         share = f"{100 * len(found) / len(mine):.0f}" if mine else "-"
+        spoke = [one for one in tried if one.site.code == code and one.site.reason == SPOKE]
         cells = [
-            code, sum(one.site.code == code for one in sites), sum(one.site.code == code for one in usable), len(mine),
+            code, sum(one.site.code == code and one.site.reason in ("", SPOKE) for one in sites), len(spoke), len(mine),
             len(found), share, len(clean), named(implied), named(others), sum(one.safe_fixes for one in mine),
             sum(one.restored for one in mine),
         ]  # fmt: skip
