@@ -36,20 +36,25 @@ from ckpt_lint.rules.restoring import (
     rng_state_on_device,
     scheduler_built_between_restores,
     state_dict_changed_while_iterated,
+    state_not_restored,
     swallowed_load_error,
     unplaced_restored_module,
     unreviewed_partial_load,
 )
 from ckpt_lint.rules.saving import (
+    device_bound_save,
     legacy_serialization,
     live_module_cast,
     misnamed_format,
+    non_atomic_save,
     parameters_saved,
+    pickle_export,
     pickled_weights,
     refused_protocol,
     state_dict_not_called,
     state_dict_reference,
     unguarded_distributed_save,
+    view_saved,
     weights_only_blocker,
     whole_module_save,
     wrapped_state_dict,
@@ -84,13 +89,17 @@ MODULES: tuple[RuleModule, ...] = (
     state_dict_not_called,  # type: ignore[assignment]
     wrapped_state_dict,  # type: ignore[assignment]
     unguarded_distributed_save,  # type: ignore[assignment]
+    non_atomic_save,  # type: ignore[assignment]
     state_dict_reference,  # type: ignore[assignment]
+    device_bound_save,  # type: ignore[assignment]
     legacy_serialization,  # type: ignore[assignment]
     pickled_weights,  # type: ignore[assignment]
     weights_only_blocker,  # type: ignore[assignment]
     parameters_saved,  # type: ignore[assignment]
+    view_saved,  # type: ignore[assignment]
     misnamed_format,  # type: ignore[assignment]
     refused_protocol,  # type: ignore[assignment]
+    pickle_export,  # type: ignore[assignment]
     live_module_cast,  # type: ignore[assignment]
     missing_optimizer_state,  # type: ignore[assignment]
     missing_scheduler_state,  # type: ignore[assignment]
@@ -122,6 +131,7 @@ MODULES: tuple[RuleModule, ...] = (
     inference_without_eval,  # type: ignore[assignment]
     unplaced_restored_module,  # type: ignore[assignment]
     optimizer_restored_before_move,  # type: ignore[assignment]
+    state_not_restored,  # type: ignore[assignment]
     checkpoint_key_mismatch,  # type: ignore[assignment]
     swallowed_load_error,  # type: ignore[assignment]
     missing_checkpoint_ignored,  # type: ignore[assignment]
