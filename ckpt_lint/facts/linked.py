@@ -77,13 +77,13 @@ def acquainted(facts: Facts, one: ModuleFacts, other: ModuleFacts) -> bool:
 
 
 def _reaches(facts: Facts, module: ModuleFacts, path: str) -> bool:
-    direct = _imported(facts, module)
+    direct = imported(facts, module)
     if path in direct:
         return True
-    return any(path in _imported(facts, m) for one in direct for m in facts.world.modules_of(one))
+    return any(path in imported(facts, m) for one in direct for m in facts.world.modules_of(one))
 
 
-def _imported(facts: Facts, module: ModuleFacts) -> tuple[str, ...]:
+def imported(facts: Facts, module: ModuleFacts) -> tuple[str, ...]:
     """The project files that a module imports."""
     key = ("imports", module.path, module.name)
     known = facts.world.memo.get(key)
