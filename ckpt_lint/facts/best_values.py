@@ -65,7 +65,8 @@ class BestValues:
         if not starts_afresh(guard):
             return None
         modules = self._program(module, node, guard)
-        path = next((p for p in self.resumes.in_project(module) if p.module in modules), None)
+        paths = [p for p in self.resumes.in_project(module) if p.module in modules]
+        path = min(paths, key=lambda p: not p.restores, default=None)
         checkpoints = [c for m in modules for c in self.training.of(m)]
         if path is None or not checkpoints or self._is_saved(modules, guard):
             return None

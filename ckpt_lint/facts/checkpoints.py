@@ -26,7 +26,7 @@ WEIGHTS = "weights"
 
 COUNTER_KEY = re.compile(
     r"(^|_)(epochs?|steps?|iters?|iterations?|global_?step|n_?iters?|start_?epoch|cur_?epoch|num_updates|updates|t_total"
-    r"|epochs?_run|batch(es)?_seen|n_?epochs?|episode|episodes|it|itr|counter|round|global_?steps?)($|_)",
+    r"|epochs?_run|batch(es)?_seen|n_?epochs?|episode|episodes|it|itrs?|counter|round|global_?steps?)($|_)",
     re.IGNORECASE,
 )
 _STATE_KEYS = (
@@ -292,6 +292,8 @@ class Checkpoints:
         if by_value & {WEIGHTS, *apis.TRAINING_STATE_KINDS}:
             keyed = by_key & {apis.EMA}
             return frozenset(by_value | keyed)
+        if not by_value and not by_key and _is_state_dict(entry.value):
+            return frozenset({WEIGHTS})
         return frozenset(by_value | by_key)
 
     def _by_value(self, module: ModuleFacts, value: t.Expr, depth: int = 3) -> set[str]:
@@ -338,8 +340,10 @@ class Checkpoints:
             return {role}
         if role == apis.MODULE:
             return {WEIGHTS}
-        named = named_role(last_name(receiver))
-        return {named} if named is not None and named != apis.MODULE else {WEIGHTS}
+        named = named_role(last_name(receiver.value if isinstance(receiver, t.Subscript) else receiver))
+        if named is None:
+            return set()  # the key has to say what it is
+        return {WEIGHTS if named == apis.MODULE else named}
 
     def _inside(self, module: ModuleFacts, value: t.Expr, depth: int) -> set[str]:
         out: set[str] = set()
@@ -377,6 +381,12 @@ def _bound_value(binding: Binding) -> t.Expr | None:
         inside = isinstance(value, t.Sequence) and 0 <= index < len(value.items)
         value = value.items[index] if inside and isinstance(value, t.Sequence) else None
     return value if binding.how in ("assign", "unpack") else None
+
+
+def _is_state_dict(value: t.Expr) -> bool:
+    """`x.state_dict()`, or the method itself: of a module, where nothing says otherwise."""
+    func = value.func if isinstance(value, t.Call) else value
+    return isinstance(func, t.Attribute) and func.attr == "state_dict"
 
 
 def is_counter(module: ModuleFacts, value: t.Expr) -> bool:

@@ -13,7 +13,7 @@ from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import is_counter
 from ckpt_lint.facts.roles import called_on, named_role
 from ckpt_lint.facts.values import FOREIGN, OBJECT, Values
-from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
@@ -125,9 +125,25 @@ class InScope:
             return promised, True
         if promised not in STATES or kinds - {OBJECT} or FOREIGN in kinds:
             return None, False
-        if not any(_used_as(place, promised) for place in places):
+        if not any(_used_as(place, promised) or self._used_by_callee(module, place, promised) for place in places):
             return None, False
         return promised, OBJECT not in kinds
+
+    def _used_by_callee(self, module: ModuleFacts, place: t.Expr, role: str) -> bool:
+        """Whether a project function that is given a variable uses it as its name promises."""
+        argument = place.parent
+        call = argument.parent
+        if not isinstance(argument, t.Argument) or not isinstance(call, t.Call) or argument.star:
+            return False
+        for found in self.world.callees(module, call):
+            if not isinstance(found.node, t.FunctionDef):
+                continue
+            values = bind(call, found.node, instance=is_method_call(call, found.node)).values
+            names = [name for name, value in values.items() if value is place]
+            inside = (found.module.occurrences.get((found.node.index, name), ()) for name in names)
+            if any(_used_as(use, role) for uses in inside for use in uses):
+                return True
+        return False
 
     def _is_none_of_it(self, module: ModuleFacts, places: Sequence[t.Expr], role: str) -> bool:
         """Objects that hold no state: a disabled scaler, a noise scheduler, a class of the project without one."""
@@ -139,6 +155,23 @@ class InScope:
             holders = self.world.classes_of(module, places[-1])
             return bool(holders) and all(self._stateless(holder) for holder in holders)
         return False
+
+    def sets_itself(self, subject: Subject) -> bool:
+        """Whether a scheduler class of the project finds its own place, as in `self.last_epoch = group["step"]`."""
+        places = [subject.place, *subject.module.uses(subject.place)]
+        holders = [h for place in places if isinstance(place, t.Expr) for h in self._classes(subject.module, place)]
+        for holder in holders:
+            for base in (holder, *self.world.bases(holder)):
+                if isinstance(base, Definition) and isinstance(base.node, t.ClassDef):
+                    bound = base.module.names.attribute_bindings(base.node, "last_epoch")
+                    if any(getattr(flow.function_of(b.node), "name", "") not in ("", "__init__") for b in bound):
+                        return True
+        return False
+
+    def _classes(self, module: ModuleFacts, place: t.Expr) -> Sequence[Definition]:
+        origins = self.values.origins(module, place)
+        made = [(o.module, o.node) for o in origins if isinstance(o.node, t.Call)]
+        return [d for m, call in made for d in self.world.classes_of(m, call)]
 
     def _stateless(self, holder: Definition) -> bool:
         return self.world.class_kind(holder) is None and not self.world.methods(holder, "state_dict")

@@ -87,15 +87,34 @@ def _earlier_exit(world: World, module: ModuleFacts, node: t.Node) -> MetricGuar
 
 def _of_test(world: World, module: ModuleFacts, node: t.Node, branch: t.If, role: str) -> MetricGuard | None:
     block = branch.body if role == "body" else branch.orelse
-    for part in _conjuncts(branch.test):
-        compared = _comparison(module, part, block)
-        if compared is not None:
-            return MetricGuard(module, node, part, *compared)
-        if role == "body" and isinstance(part, (t.Name, t.Attribute)):
-            found = _of_flag(world, module, node, part)
-            if found is not None:
-                return found
+    return _guard_in(world, module, node, branch.test, block, role == "body")
+
+
+def _guard_in(
+    world: World, module: ModuleFacts, node: t.Node, test: t.Expr, block: Sequence[t.Stmt], holds: bool
+) -> MetricGuard | None:
+    """The improvement that a test stands for. `improved or always` is none: what holds on one side only is no guard."""
+    if isinstance(test, t.NamedExpr):
+        return _guard_in(world, module, node, test.value, block, holds)
+    if isinstance(test, t.BoolOp):
+        found = [_guard_in(world, module, node, value, block, holds) for value in test.values]
+        guards = [guard for guard in found if guard is not None]
+        first_times = sum(_is_first_time(value, guards) for value in test.values)
+        needed = 1 if (test.op == "and") is holds else len(found) - first_times
+        return guards[-1] if guards and len(guards) >= needed else None
+    compared = _comparison(module, test, block)
+    if compared is not None:
+        return MetricGuard(module, node, test, *compared)
+    if holds and isinstance(test, (t.Name, t.Attribute)):
+        return _of_flag(world, module, node, test)
     return None
+
+
+def _is_first_time(test: t.Expr, guards: Sequence[MetricGuard]) -> bool:
+    """`lowest is None` beside `loss < lowest`, unless its name alone made it one of the guards."""
+    if not isinstance(test, t.Compare) or test.ops != ("is",) or any(guard.test is test for guard in guards):
+        return False
+    return any(path_key(guard.best) == path_key(test.left) for guard in guards if guard.best is not None)
 
 
 def _conjuncts(test: t.Expr) -> Iterator[t.Expr]:

@@ -16,7 +16,7 @@ from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.names import path_key, root_name
 
 NAMED = re.compile(
-    r"(^|_)(epoch|step|iter|iteration|global_step|global_iter|cur_epoch|current_epoch|itr|n_iter|iter_num|num_updates"
+    r"(^|_)(epoch|step|iter|iteration|global_step|global_iter|cur_epoch|current_epoch|itrs?|n_iter|iter_num|num_updates"
     r"|episode|update|total_steps|steps_done|epoch_num|iteration_num|epoch_idx|batches_done)$",
     re.IGNORECASE,
 )

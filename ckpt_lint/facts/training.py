@@ -30,6 +30,8 @@ _MARKERS = frozenset({apis.OPTIMIZER, apis.SCHEDULER, apis.SCALER, COUNTER})
 _HOLDERS = re.compile(
     r"trainer|^state$|train_state|engine|agent|algo|learner|runner|system|accelerator|^self$|callback|loader|sampler"
 )
+_CARRIERS = re.compile(r"extra|(^|_)state$|other|misc|client")
+"""Keys under which callers hand in what else they want saved."""
 _DEPTH = 3
 
 
@@ -150,6 +152,8 @@ class Training:
     def _opaque(self, entry: Entry) -> bool:
         """An entry that may hold any training state: what a trainer, an engine or another checkpoint gives."""
         value = entry.value
+        if isinstance(value, t.Name) and _CARRIERS.search(entry.key or value.id):
+            return not self.checkpoints.states(entry) and not self.values.kinds(entry.module, value)
         if not isinstance(value, t.Call) or not isinstance(value.func, t.Attribute):
             return False
         if value.func.attr not in ("state_dict", "get_state", "state", "checkpoint") or value.args:
@@ -177,7 +181,7 @@ class Training:
     def _find_missing(self, checkpoint: TrainingCheckpoint) -> Iterator[Subject]:
         others = self._held_elsewhere(checkpoint)
         found = [s for s in self._subjects(checkpoint) if s.role not in others and not checkpoint.holds(s)]
-        rebuilt = {s.role for s in found if s.role == apis.SCHEDULER and is_rebuilt(s)}
+        rebuilt = {s.role for s in found if s.role == apis.SCHEDULER and self._finds_its_place(s)}
         for role in STATES:
             if role not in rebuilt and role not in checkpoint.held:
                 yield from (s for s in found if s.role == role)
@@ -185,6 +189,9 @@ class Training:
             counter = self.progress.in_scope(*_where(checkpoint.main))
             if counter is not None:
                 yield counter
+
+    def _finds_its_place(self, scheduler: Subject) -> bool:
+        return is_rebuilt(scheduler) or self.scope.sets_itself(scheduler)
 
     def _counts_in_path(self, checkpoint: TrainingCheckpoint) -> bool:
         if any(self.progress.in_path(part.save) for part in checkpoint.parts):
