@@ -99,7 +99,7 @@ class Worker:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""
         if not settings.gate or may_matter(data):
             return True
-        return named and imports_own(data) and self.workspace.reaches(path, data, settings)
+        return named and imports_own(data, os.path.abspath(path)) and self.workspace.reaches(path, data, settings)
 
     @property
     def workspace(self) -> Workspace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_HOPS = 3
-"""Re-exports that are followed."""
-
 MAX_PROJECTS = 2
 """Projects of which the modules are kept: a run goes through files by name, so one project after the other."""
 
@@ -32,7 +29,6 @@ class KnownProject:
     def __init__(self, files: ProjectFiles, api: ApiNames) -> None:
         self.files = files
         self.api = api
-        self._wrappers: dict[str, frozenset[str]] = {}
 
     @cached_property
     def facts(self) -> Facts:
@@ -42,39 +38,27 @@ class KnownProject:
 
         return Facts(World(self.files, api=self.api))
 
-    def wrappers(self, path: str, hops: int = MAX_HOPS) -> frozenset[str]:
-        """The names of save and load wrappers that a project file defines or passes on."""
-        known = self._wrappers.get(path)
-        if known is None:
-            self._wrappers[path] = frozenset()
-            names: set[str] = set()
-            if self.files.matters(path):
-                from ckpt_lint.facts.reach import wrapper_names
-
-                for module in self.facts.world.modules_of(path):
-                    names |= wrapper_names(self.facts, module)
-            if hops:
-                for target in self._imported(path, self.files.bytes_of(path)):
-                    names |= self.wrappers(target, hops - 1)
-            known = self._wrappers[path] = frozenset(names)
-        return known
-
     def reaches(self, path: str, data: bytes) -> bool:
         """Whether a file imports a save or load wrapper of the project and names it."""
-        for target in self._imported(path, data):
-            if any(name.encode() in data for name in self.wrappers(target)):
-                return True
+        from ckpt_lint.facts.reach import callers_by_name, reached
+
+        facts = self.facts
+        mentioned = self._mentioned(data)
+        for target in reached(self.files, path, imports(data), mentioned):
+            for module in facts.world.modules_of(target):
+                names = facts.saves.wrapping(module) | facts.loads.wrapping(module)
+                names |= facts.saves.callable_names(module) | facts.loads.callable_names(module)
+                names |= callers_by_name(module, names)
+                if any(name.encode() in data for name in names) or (names & _METHODS and names):
+                    return True
         return False
 
-    def _imported(self, path: str, data: bytes) -> Sequence[str]:
-        found: dict[str, None] = {}
-        for module, level in imports(data):
-            if not level and not self.files.may_hold(module):
-                continue
-            target = self.files.resolve(path, module, level)
-            if target is not None and target != path:
-                found[target] = None
-        return tuple(found)
+    def _mentioned(self, data: bytes) -> Callable[[str], bool]:
+        return lambda name: name.encode() in data
+
+
+_METHODS = frozenset({"__call__", "__init__"})
+"""Wrappers that a caller does not name."""
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ckpt_lint import apis
+from ckpt_lint.facts.reach import may_call, wrapper_names
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, has_double_star, is_method_call
 from ckpt_lint.source import flow
@@ -96,6 +97,7 @@ class Loads:
         self._direct: dict[ModuleFacts, tuple[Load, ...]] = {}
         self._wrapped: dict[ModuleFacts, tuple[Load, ...]] = {}
         self._inside: dict[t.Node, tuple[Load, ...]] = {}
+        self._callable: dict[ModuleFacts, frozenset[str]] = {}
 
     def of(self, module: ModuleFacts) -> tuple[Load, ...]:
         """All loads of a module: those it makes itself, and its calls of load wrappers."""
@@ -235,7 +237,20 @@ class Loads:
         for call in module.calls:
             yield from self._through(module, call, WRAPPER_DEPTH)
 
+    def callable_names(self, module: ModuleFacts) -> frozenset[str]:
+        """The names under which a module may call load wrappers."""
+        known = self._callable.get(module)
+        if known is None:
+            known = self._callable[module] = wrapper_names(self.world, module, self.wrapping)
+        return known
+
+    def wrapping(self, module: ModuleFacts) -> frozenset[str]:
+        """The names of a module's functions that are load wrappers by themselves."""
+        return frozenset(f.name for ld in self.direct(module) if ld.forwards and (f := flow.function_of(ld.call)) is not None)
+
     def _through(self, module: ModuleFacts, call: t.Call, depth: int) -> Iterator[Load]:
+        if not may_call(call, self.callable_names(module)):
+            return
         if self.loader(module, call.func) is not None:
             return
         for found in self.world.callees(module, call):

@@ -1,23 +1,111 @@
-"""What a file that nothing in itself makes interesting may call: the save and load wrappers of its project."""
+"""Which save and load wrappers of the project a file can call: asked before a call is resolved, which costs parsing.
+
+The answer is a set of names, rather too large than too small: what a call really runs is found out afterwards. Imports
+are followed one step, and through the `__init__.py` of packages further, for the names that the file mentions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from ckpt_lint.facts.view import Facts
-from ckpt_lint.facts.world import Definition
+from ckpt_lint.facts.world import World
+from ckpt_lint.project.imports import Import
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.module import ModuleFacts, last_name
 
-def wrapper_names(facts: Facts, module: ModuleFacts) -> frozenset[str]:
-    """The names of a module's functions and methods that are save or load wrappers."""
-    return frozenset(_wrappers(facts, module))
+MAX_HOPS = 3
+"""Packages that hand a name on."""
 
 
-def _wrappers(facts: Facts, module: ModuleFacts) -> Iterator[str]:
-    for function in module.functions:
-        definition = Definition(module, function)
-        if facts.saves.inside(definition) or facts.loads.inside(definition):
-            yield function.name
-            if function.name in ("__call__", "__init__") and isinstance(function.parent, t.ClassDef):
-                yield function.parent.name
+class Places(Protocol):
+    """What is asked of the project's files."""
+
+    def matters(self, path: str) -> bool:
+        """Whether a file passes the gate by what stands in it."""
+        ...
+
+    def resolve(self, path: str, module: str, level: int) -> str | None:
+        """The project file that an import means."""
+        ...
+
+    def imports_of(self, path: str) -> Iterable[Import]:
+        """What a file imports."""
+        ...
+
+
+def own_imports(module: ModuleFacts) -> Iterator[Import]:
+    """The imports of a parsed module."""
+    for node in module.nodes:
+        if isinstance(node, t.ImportFrom):
+            yield Import(node.module, node.level, tuple(alias.name for alias in node.names))
+        elif isinstance(node, t.Import):
+            for alias in node.names:
+                yield Import(alias.name, 0, ())
+
+
+def reached(
+    places: Places, path: str, imports: Iterable[Import], mentions: Callable[[str], bool], hops: int = MAX_HOPS
+) -> Iterator[str]:
+    """The files that matter among those that a file's imports reach."""
+    seen = {path}
+    stack = [(path, found, hops) for found in imports]
+    while stack:
+        here, found, left = stack.pop()
+        for target in found.targets:
+            file = places.resolve(here, target, found.level)
+            if file is None or file in seen:
+                continue
+            seen.add(file)
+            if places.matters(file):
+                yield file
+            if left and file.endswith("__init__.py"):
+                for inner in places.imports_of(file):
+                    if not inner.names or "*" in inner.names or any(mentions(name) for name in inner.names):
+                        stack.append((file, inner, left - 1))
+
+
+def renamed(module: ModuleFacts, names: frozenset[str]) -> Iterator[str]:
+    """What a module calls some of `names` instead: `from m import save as keep`."""
+    for node in module.nodes:
+        if isinstance(node, t.ImportFrom):
+            for alias in node.names:
+                if alias.asname and alias.name in names:
+                    yield alias.asname
+        elif isinstance(node, t.Assign) and isinstance(node.value, (t.Name, t.Attribute)):
+            if last_name(node.value) in names:
+                yield from (target.id for target in node.targets if isinstance(target, t.Name))
+
+
+def callers_by_name(module: ModuleFacts, names: frozenset[str]) -> frozenset[str]:
+    """The functions of a module in which something with one of `names` is called: wrappers of wrappers, perhaps."""
+    out: set[str] = set()
+    for name in names & module.calls_by_name.keys():
+        for call in module.calls_by_name[name]:
+            out.update(parent.name for parent in t.ancestors(call) if isinstance(parent, t.FunctionDef))
+    return frozenset(out)
+
+
+def wrapper_names(
+    world: World, module: ModuleFacts, wrapping: Callable[[ModuleFacts], frozenset[str]]
+) -> frozenset[str]:
+    """The names under which a module may call wrappers, its own, imported ones, and wrappers of wrappers.
+
+    `wrapping` gives the names of the functions of one module that are wrappers by themselves.
+    """
+    mentioned = module.keywords
+    paths = reached(world.files, module.path, own_imports(module), mentioned.__contains__)
+    modules = [module, *(other for path in sorted(paths) for other in world.modules_of(path))]
+    direct = frozenset(name for other in modules for name in wrapping(other))
+    if not direct:
+        return direct
+    names = direct | {name for other in modules for name in callers_by_name(other, direct)}
+    return names | frozenset(renamed(module, names))
+
+
+def may_call(call: t.Call, names: frozenset[str]) -> bool:
+    """Whether a call may be of a function with one of `names`, `__call__` of some object included."""
+    if not names:
+        return False
+    name = last_name(call.func)
+    return name in names or ("__call__" in names and not isinstance(call.func, t.Attribute)) or not name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.loads import parameter_of, read_arguments
+from ckpt_lint.facts.reach import may_call, wrapper_names
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
@@ -55,6 +56,7 @@ class Saves:
         self._direct: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._of: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._inside: dict[t.Node, tuple[Save, ...]] = {}
+        self._callable: dict[ModuleFacts, frozenset[str]] = {}
 
     def of(self, module: ModuleFacts) -> tuple[Save, ...]:
         """The saves to judge in a module: direct ones that are no wrapper's inside, and calls of wrappers."""
@@ -142,8 +144,19 @@ class Saves:
             known = self._inside[node] = tuple(saves)
         return known
 
+    def callable_names(self, module: ModuleFacts) -> frozenset[str]:
+        """The names under which a module may call save wrappers."""
+        known = self._callable.get(module)
+        if known is None:
+            known = self._callable[module] = wrapper_names(self.world, module, self.wrapping)
+        return known
+
+    def wrapping(self, module: ModuleFacts) -> frozenset[str]:
+        """The names of a module's functions that are save wrappers by themselves."""
+        return frozenset(f.name for s in self.direct(module) if s.passed and (f := flow.function_of(s.call)) is not None)
+
     def _through(self, module: ModuleFacts, call: t.Call, depth: int) -> Iterator[Save]:
-        if self.saver(module, call.func) is not None:
+        if not may_call(call, self.callable_names(module)) or self.saver(module, call.func) is not None:
             return
         for found in self.world.callees(module, call):
             function = found.node

@@ -11,27 +11,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
+from ckpt_lint.facts.kinds import (
+    ARRAY_METHODS,
+    CLASS,
+    DICT,
+    FOREIGN,
+    FUNCTION,
+    LOADED,
+    NUMBER,
+    NUMPY,
+    OBJECT,
+    PATH,
+    SCRIPT,
+    SEQUENCE,
+    STATE_DICT,
+    STRING,
+    TENSOR,
+    kinds_of_item,
+    kinds_of_literal,
+    kinds_of_name,
+)
 from ckpt_lint.facts.unwrapping import unwrapped_argument
-from ckpt_lint.facts.world import Definition, World, argument, bind, is_method_call
+from ckpt_lint.facts.world import Definition, World
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
-from ckpt_lint.source.names import path_key
+from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.scopes import Binding
-
-STATE_DICT = "state-dict"
-LOADED = "loaded"
-SCRIPT = "script-module"
-DICT = "dict"
-PATH = "path"
-STRING = "string"
-NUMBER = "number"
-NUMPY = "numpy"
-TENSOR = "tensor"
-FOREIGN = "foreign"
-FUNCTION = "function"
-CLASS = "class"
-OBJECT = "object"
-SEQUENCE = "sequence"
 
 SAME_OBJECT = frozenset({
     "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "eval", "train", "requires_grad_", "share_memory",
@@ -190,7 +194,7 @@ class Values:
             return self._of_call(origin, node, returns)
         if origin.how == "unbound" and isinstance(node, t.Attribute) and node.attr == "module":
             return set(self.kinds(origin.module, node.value, returns)) & {apis.MODULE}
-        return _of_literal(node)
+        return kinds_of_literal(node)
 
     def _items(self, origin: Origin, returns: int) -> set[str]:
         node = origin.node
@@ -243,9 +247,9 @@ class Values:
         out: set[str] = set()
         for name in module.names.of(call.func):
             if origin.how in ("value", "with"):
-                out |= _of_name(name)
+                out |= kinds_of_name(name)
             elif name in (apis.DDP, "deepspeed.initialize", "apex.amp.initialize"):
-                out |= _unpacked(name, origin.at)
+                out |= kinds_of_item(name, origin.at)
         if not out and isinstance(call.func, t.Attribute):
             out |= self._of_method(module, call, call.func)
         if not out:
@@ -263,7 +267,7 @@ class Values:
             return {"parameters"}
         if func.attr in ("format", "join", "strip", "lower", "upper", "isoformat", "as_posix"):
             return {STRING}
-        if func.attr in _ARRAY_METHODS and NUMPY in self.kinds(module, func.value):
+        if func.attr in ARRAY_METHODS and NUMPY in self.kinds(module, func.value):
             return {NUMPY}
         if func.attr == "get_state_dict":
             return {STATE_DICT}
@@ -295,7 +299,7 @@ class Values:
     def module_like(self, module: ModuleFacts, expr: t.Expr) -> bool:
         """RULES' "module-like": evidence by construction, annotation or use, or a conventional name unopposed."""
         kinds = self.kinds(module, expr)
-        if apis.MODULE in kinds or apis.EMA in kinds and not kinds & {STATE_DICT}:
+        if apis.MODULE in kinds or (apis.EMA in kinds and not kinds & {STATE_DICT}):
             return True
         if kinds - {OBJECT}:
             return False
@@ -379,67 +383,26 @@ def returned_values(definition: Definition) -> Sequence[t.Expr]:
     return out
 
 
-def _of_name(name: str) -> set[str]:
-    kind = apis.constructs(name)
-    if kind is not None:
-        return {kind}
-    if name in (apis.DATA_PARALLEL, apis.DDP):
-        return {apis.MODULE}
-    if name in (apis.TORCH_LOAD, apis.HUB_LOAD, apis.ULTRALYTICS_LOAD):
-        return {LOADED}
-    if name in _KIND_OF_NAME:
-        return {_KIND_OF_NAME[name]}
-    if name.startswith(("torch.jit.load", "torch.jit.script", "torch.jit.trace", "torch.jit.freeze")):
-        return {SCRIPT}
-    if apis.FOREIGN.match(name):
-        return {FOREIGN}
-    if name.startswith("numpy.") and name.split(".")[-1][0].islower() and not name.startswith("numpy.random.seed"):
-        return {NUMPY}
-    if name.startswith("torch.") and name.count(".") == 1 and name[6].islower():
-        return {TENSOR} if name not in _NO_TENSOR else set()
-    return set()
-
-
-_ARRAY_METHODS = frozenset({
-    "astype", "reshape", "mean", "sum", "copy", "transpose", "flatten", "max", "min", "std", "squeeze", "ravel", "dot",
-})  # fmt: skip
-_NO_TENSOR = frozenset({"torch.device", "torch.no_grad", "torch.compile", "torch.manual_seed", "torch.typename"})
-_KIND_OF_NAME = {
-    "builtins.dict": DICT, "collections.OrderedDict": STATE_DICT, "collections.defaultdict": DICT,
-    "builtins.vars": DICT, "dataclasses.asdict": DICT, "builtins.list": SEQUENCE, "builtins.tuple": SEQUENCE,
-    "builtins.str": STRING, "builtins.int": NUMBER, "builtins.float": NUMBER, "builtins.len": NUMBER,
-    "builtins.bool": NUMBER, "os.path.join": PATH, "pathlib.Path": PATH, "os.path.abspath": PATH, "builtins.range": SEQUENCE,
-    "os.path.dirname": PATH, "builtins.sum": NUMBER, "time.time": NUMBER, "builtins.round": NUMBER,
-    "builtins.set": SEQUENCE, "builtins.sorted": SEQUENCE, "json.load": DICT, "yaml.safe_load": DICT,
-    "safetensors.torch.load_file": STATE_DICT, "os.path.expanduser": PATH, "os.getcwd": PATH,
-    "torch.distributed.checkpoint.state_dict.get_model_state_dict": STATE_DICT,
-}  # fmt: skip
-
-
-def _unpacked(name: str, at: tuple[int, ...]) -> set[str]:
-    if name == "deepspeed.initialize" and at:
-        made = (apis.MODULE, apis.OPTIMIZER, OBJECT, apis.SCHEDULER)
-        return {made[at[0]]} if 0 <= at[0] < len(made) else set()
-    return set()
-
-
-def _of_literal(node: t.Node) -> set[str]:
-    if isinstance(node, t.Dict) or isinstance(node, t.Comprehension) and node.kind == "dict":
-        return {DICT}
-    if isinstance(node, (t.Sequence, t.Comprehension)):
-        return {SEQUENCE}
-    if isinstance(node, t.JoinedStr):
-        return {STRING}
-    if isinstance(node, t.Lambda):
-        return {FUNCTION}
-    if isinstance(node, t.Constant):
-        if isinstance(node.value, str):
-            return {STRING}
-        if isinstance(node.value, (bool, int, float)):
-            return {NUMBER}
-    if isinstance(node, (t.Compare, t.UnaryOp)):
-        return {NUMBER}
-    return set()
-
-
-__all__ = ["Origin", "Values", "bound_target", "bind", "argument", "is_method_call", "path_key"]
+__all__ = [
+    "CLASS",
+    "DICT",
+    "FOREIGN",
+    "FUNCTION",
+    "LOADED",
+    "MODULE_METHODS",
+    "NUMBER",
+    "NUMPY",
+    "OBJECT",
+    "PATH",
+    "PREPARERS",
+    "SAME_OBJECT",
+    "SCRIPT",
+    "SEQUENCE",
+    "STATE_DICT",
+    "STRING",
+    "TENSOR",
+    "Origin",
+    "Values",
+    "conventional",
+    "returned_values",
+]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ckpt_lint import apis
+from ckpt_lint.project.imports import Import, foreign
 from ckpt_lint.settings import ApiNames
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
@@ -36,6 +37,14 @@ class Files(Protocol):
         """The project's files that contain one of `words`, in sorted order."""
         ...
 
+    def matters(self, path: str) -> bool:
+        """Whether a file passes the gate by what stands in it."""
+        ...
+
+    def imports_of(self, path: str) -> Sequence[Import]:
+        """What a file imports."""
+        ...
+
 
 class NoFiles:
     """A project of which nothing else is known."""
@@ -49,6 +58,14 @@ class NoFiles:
         return None
 
     def mentioning(self, words: Sequence[str]) -> Sequence[str]:
+        """Nothing."""
+        return ()
+
+    def matters(self, path: str) -> bool:
+        """No."""
+        return False
+
+    def imports_of(self, path: str) -> Sequence[Import]:
         """Nothing."""
         return ()
 
@@ -123,7 +140,7 @@ class World:
             head, _, last = name[1:].rpartition(".")
             holder = module.definitions.get(head)
             return self.methods(Definition(module, holder), last) if isinstance(holder, t.ClassDef) else []
-        found = self.imported(module, name) if hops and _may_be_local(name) else None
+        found = self.imported(module, name) if hops and not _is_foreign(module, name) else None
         if found is None:
             return []
         target, rest = found
@@ -289,15 +306,8 @@ class World:
         )
 
 
-def _may_be_local(name: str) -> bool:
-    return name.split(".")[0] not in _OUTSIDE
-
-
-_OUTSIDE = frozenset({
-    "torch", "torchvision", "numpy", "builtins", "os", "sys", "io", "pathlib", "pickle", "json", "copy", "math",
-    "transformers", "timm", "accelerate", "lightning", "pytorch_lightning", "logging", "time", "argparse", "random",
-})  # fmt: skip
-"""First names for which no project file is looked up, unless the project itself is that package: see `Files`."""
+def _is_foreign(module: ModuleFacts, name: str) -> bool:
+    return not name.startswith(".") and foreign(name, module.path)
 
 
 @dataclass(frozen=True, slots=True)

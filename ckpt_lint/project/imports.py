@@ -1,41 +1,63 @@
-"""What a file imports, told from its bytes alone: the gate's second question, asked of files that it would let pass."""
+"""What a file imports, told from its bytes alone, so that a file need not be parsed to know whether it matters."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 OUTSIDE = sys.stdlib_module_names | {
-    "torch", "torchvision", "torchaudio", "numpy", "scipy", "pandas", "matplotlib", "transformers", "timm", "accelerate",
-    "tqdm", "yaml", "PIL", "cv2", "sklearn", "pytest", "einops", "wandb", "tensorboardX", "lightning", "pytorch_lightning",
+    "torch", "torchvision", "torchaudio", "numpy", "scipy", "pandas", "matplotlib", "transformers", "timm", "PIL",
+    "tqdm", "yaml", "cv2", "sklearn", "pytest", "einops", "wandb", "tensorboardX", "lightning", "accelerate",
+    "pytorch_lightning",
 }  # fmt: skip
-"""First names that no project file is looked up for (a project that bears one of them imports relatively, as a rule)."""
+"""First names that mean a project's own file only inside a folder of that name."""
 
-_IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(\(?[^\n#;]*)|import[ \t]+([\w., \t]+))", re.M)
-_NAME = re.compile(r"[\w.]+")
+_IMPORT = re.compile(
+    rb"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]*(?:\(([^)]*)|([^\n#;]*))|import[ \t]+([\w., \t]+))",
+    re.MULTILINE,
+)
+_NAME = re.compile(rb"[\w.*]+")
 
 
-def imports(data: bytes) -> Iterator[tuple[str, int]]:
-    """The modules that a file's bytes import, each with its number of leading dots. `from a import b` gives a, a.b."""
-    for dots, module, names, plain in _IMPORT.findall(data):
+@dataclass(frozen=True, slots=True)
+class Import:
+    """`from <level dots><module> import <names>`, or `import <module>` with no names. `names` may be ("*",)."""
+
+    module: str
+    level: int
+    names: tuple[str, ...]
+
+    @property
+    def targets(self) -> Iterator[str]:
+        """The modules that the statement may read: its own, and each name, which may be a module too."""
+        if self.module or self.level:
+            yield self.module
+        for name in self.names:
+            if name != "*":
+                yield f"{self.module}.{name}" if self.module else name
+
+
+def imports(data: bytes) -> Iterator[Import]:
+    """The imports of a file's bytes, wherever they stand in it."""
+    for dots, module, listed, line, plain in _IMPORT.findall(data):
         if plain:
-            for part in plain.decode("utf-8", "replace").split(","):
-                yield part.split()[0] if part.split() else "", 0
+            for part in plain.decode("ascii", "replace").split(","):
+                if part.split():
+                    yield Import(part.split()[0], 0, ())
             continue
-        base = module.decode("utf-8", "replace")
-        yield base, len(dots)
-        for name in _NAME.findall(names.decode("utf-8", "replace")):
-            yield f"{base}.{name}" if base else name, len(dots)
+        words = [word.decode("ascii", "replace") for word in _NAME.findall(listed or line)]
+        names = tuple(word for i, word in enumerate(words) if word != "as" and (i == 0 or words[i - 1] != "as"))
+        yield Import(module.decode("ascii", "replace"), len(dots), names)
 
 
+def foreign(module: str, path: str) -> bool:
+    """Whether an absolute import in the file `path` can be none of the project's."""
+    first = module.partition(".")[0]
+    return first in OUTSIDE and f"/{first}/" not in path.replace("\\", "/")
 
 
-def foreign(module: str) -> bool:
-    """Whether an absolute import is none of the project's."""
-    return module.partition(".")[0] in OUTSIDE
-
-
-def imports_own(data: bytes) -> bool:
+def imports_own(data: bytes, path: str) -> bool:
     """Whether a file may import anything of its own project."""
-    return any(level or (module and not foreign(module)) for module, level in imports(data))
+    return any(found.level or not foreign(found.module, path) for found in imports(data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
-from ckpt_lint.project.imports import foreign
+from ckpt_lint.project.imports import Import, foreign, imports
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.gate import may_matter
 
@@ -62,6 +61,7 @@ class ProjectFiles:
         self._reads: dict[str, Read] = {}
         self._sources: dict[str, Source | None] = {}
         self._matters: dict[str, bool] = {}
+        self._imports: dict[str, tuple[Import, ...]] = {}
         self._mentions: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     @property
@@ -98,9 +98,11 @@ class ProjectFiles:
         """The bytes of a file, b"" where they cannot be had."""
         return self.disk.read(path) or b""
 
-    def may_hold(self, module: str) -> bool:
-        """Whether an absolute import may mean a file of the project, told from its first name."""
-        return not foreign(module) and module.partition(".")[0] in self._first_names
+    def imports_of(self, path: str) -> Sequence[Import]:
+        """What a file imports, told from its bytes."""
+        if path not in self._imports:
+            self._imports[path] = tuple(imports(self.bytes_of(path)))
+        return self._imports[path]
 
     @cached_property
     def _first_names(self) -> frozenset[str]:
@@ -108,6 +110,8 @@ class ProjectFiles:
 
     def resolve(self, path: str, module: str, level: int) -> str | None:
         """The project file that an import means."""
+        if not level and (foreign(module, path) or module.partition(".")[0] not in self._first_names):
+            return None
         return resolve_import(self.index, path, module, level)
 
     def matters(self, path: str) -> bool:

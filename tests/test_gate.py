@@ -1,0 +1,95 @@
+"""The gate and the slicing lose nothing: findings are those of `--no-gate`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ckpt_lint import engine
+from ckpt_lint.model import Problem
+from ckpt_lint.source.gate import may_matter
+from ckpt_lint.source.positions import parse_twin
+from ckpt_lint.source.slices import SMALL, sliced
+from ckpt_lint.source.text import read_source
+from ckpt_lint.workspace import Workspace
+from tests.rules.harness import ALL_CODES, FIXTURES, settings_for
+
+FILES = sorted(p for p in FIXTURES.rglob("*") if p.suffix in (".py", ".ipynb"))
+PAD = "\n".join(f"    value_{i} = {i} * scale + offset - {i}" for i in range(40))
+
+
+def judged(path: Path, *, gate: bool) -> list[tuple[str, int, str]]:
+    source = read_source(str(path), path.read_bytes())
+    assert not isinstance(source, Problem)
+    settings = dataclasses.replace(settings_for(path.parent, ALL_CODES), gate=gate)
+    outcome = engine.check(source, project=Workspace().project_of(source, settings), settings=settings)
+    return [(f.code, f.span.start, f.message) for f in outcome.findings]
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(FIXTURES)) for p in FILES])
+def test_a_file_with_findings_passes_the_gate_and_slicing_changes_nothing(path: Path) -> None:
+    whole = judged(path, gate=False)
+    assert judged(path, gate=True) == whole
+    own = [row for row in whole if not row[0].startswith("CKP9")]
+    if own and not any(part.startswith(("bad_project", "bad_other")) for part in path.parts):
+        source = read_source(str(path), path.read_bytes())
+        assert not isinstance(source, Problem)
+        assert may_matter(source.text.encode()) or path.parent.parent != FIXTURES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import torch\nx = torch.load(p)\n",
+        "import torch as th\nth.save(m, p)\n",
+        "from torch import (\n    nn,\n    load,\n)\nload(p)\n",
+        "from torch import *\nload(p)\n",
+        "import importlib\nimportlib.import_module('torch').load(p)\n",
+        "from torch.hub import load_state_dict_from_url\n",
+        "from torch.utils.model_zoo import load_url\n",
+        "m.load_state_dict(sd)\n",
+        "import pickle\npickle.load(open('m.pth', 'rb'))\n",
+        "import numpy as np\nnp.load('m.pt', allow_pickle=True)\n",
+        "accelerator.save(torch_state, p)\n",
+        "import os\nos.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] = '1'  # load\n",
+        "import torch.distributed.checkpoint as dcp\ndcp.save({}, checkpoint_id=p)\n",
+    ],
+)
+def test_what_may_matter_passes(text: str) -> None:
+    assert may_matter(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import torch\nx = torch.zeros(3)\n", "import json\njson.load(f)\n", "from torch import nn\nclass A(nn.Module): ...\n"],
+)
+def test_what_cannot_matter_does_not_pass(text: str) -> None:
+    assert not may_matter(text.encode())
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_slice_keeps_every_place(newline: str) -> None:
+    code = (
+        f'import torch\n\ndef idle(scale, offset):\n    """{"d" * SMALL}é\n    more"""\n{PAD}\n    return value_1\n\n'
+        "class Net:\n    def forward(self, scale, offset):\n"
+        + PAD.replace("    value", "        value")
+        + "\n\n\ndef busy(p):\n    return torch.load(p)\n"
+    ).replace("\n", newline)
+    module = parse_twin(code)
+    cut = sliced(code, module)
+    assert len(cut) == len(code) and cut.count("\n") == code.count("\n")
+    assert "value_1" not in cut and "torch.load(p)" in cut
+    assert cut.index("torch.load") == code.index("torch.load")
+    parse_twin(cut)
+
+
+def test_a_run_with_and_without_the_gate_counts_the_same(tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text("")
+    (tmp_path / "io_helpers.py").write_text("import torch\n\ndef keep(obj, where):\n    torch.save(obj, where)\n")
+    (tmp_path / "train.py").write_text("from io_helpers import keep\nfrom torch import nn\nnet = nn.Linear(1, 1)\nkeep(net, 'a')\n")
+    assert not may_matter((tmp_path / "train.py").read_bytes())
+    settings = settings_for(tmp_path, ALL_CODES)
+    assert Workspace().reaches(str(tmp_path / "train.py"), (tmp_path / "train.py").read_bytes(), settings)
+    assert [row[0] for row in judged(tmp_path / "train.py", gate=True)] == ["CKP101"]
