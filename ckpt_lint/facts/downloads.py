@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RETURNS_PATH = re.compile(
     r"^(huggingface_hub\.(\w+\.)*(hf_hub_download|snapshot_download|cached_download|hf_hub_url)|transformers\.(\w+\.)*cached_(path|file)"
     r"|(allennlp|pytorch_pretrained_bert|transformers)\.(\w+\.)*cached_path|cached_path\.cached_path|gdown\.(download|cached_download)"
-    r"|wget\.download|pooch\.retrieve|urllib\.request\.urlretrieve|fsspec\.open|smart_open\.open|blobfile\.BlobFile"
+    r"|wget\.download|pooch\.retrieve|urllib\.request\.urlretrieve|blobfile\.BlobFile"
     r"|modelscope\.(\w+\.)*snapshot_download|kagglehub\.\w+download|timm\.models\.(\w+\.)*download_cached_file)$"
 )
 RETURNS_BYTES = re.compile(

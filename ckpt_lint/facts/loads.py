@@ -208,7 +208,8 @@ class Loads:
         for value in doubles:
             param = parameter_of(module, value, function)
             if param is not None and param.kind == "double-star":
-                out.update(name for name in FORWARDED if name not in given)
+                settled = _settled(module, value)
+                out.update(name for name in FORWARDED if name not in given and name not in settled)
         return frozenset(out)
 
     # -- wrappers ---------------------------------------------------------------------------------------------------
@@ -371,6 +372,23 @@ def read_arguments(
             given[parameters[position]] = arg.value
             position += 1
     return given, is_open, doubles
+
+
+def _settled(module: ModuleFacts, options: t.Expr) -> frozenset[str]:
+    """The keys of a `**kwargs` about which its function has a say: `kwargs["k"] = v`, `.setdefault`, `"k" in kwargs`."""
+    keys: set[str] = set()
+    for place in module.uses(options):
+        parent = place.parent
+        if isinstance(parent, t.Subscript) and place.role == "value":
+            keys.add(module.string(parent.sub) or "")
+        elif isinstance(parent, t.Compare):
+            keys.add(module.string(parent.left) or "")
+        elif isinstance(parent, t.Attribute) and isinstance(parent.parent, t.Call) and parent.attr in _SETTLERS:
+            keys.update(arg.keyword or module.string(arg.value) or "" for arg in parent.parent.args)
+    return frozenset(keys)
+
+
+_SETTLERS = frozenset({"setdefault", "update", "pop"})
 
 
 def literal_entries(module: ModuleFacts, expr: t.Expr) -> dict[str, t.Expr] | None:

@@ -70,6 +70,7 @@ class Flow:
         self.reads: list[Read] = []
         self.called: list[Called] = []
         self.returned = False
+        self.returned_part = False
         self.returned_items: set[int] = set()
         self.uses: set[Use] = set()
         self.seen: set[tuple[t.Node, bool]] = set()
@@ -108,7 +109,8 @@ class Flow:
             self.called.append(Called("", parent, self.module, last_name(expr), not top, key))
             self.uses.add(Use.ESCAPES)
         elif isinstance(parent, t.Return):
-            self.returned = True
+            self.returned = self.returned or top
+            self.returned_part = self.returned_part or not top
             self.uses.add(Use.ESCAPES)
         elif isinstance(parent, t.Sequence) and isinstance(parent.parent, t.Return):
             self.returned_items.add(parent.items.index(expr))
@@ -298,10 +300,28 @@ def _earlier_exit(module: ModuleFacts, node: t.Node, key: str) -> bool:
 
 
 def follow(restores: Restores, load: Load) -> Flow:
-    """Everything that the function around a load does with its result."""
+    """Everything that the function around a load does with its result; of a wrapper's call, with what it gives back.
+
+    What the wrapper itself does with the loaded value counts for its calls, too, except what it calls on it.
+    """
     out = Flow(restores, load.module)
-    out.follow(load.call)
+    if load.inner is None:
+        out.follow(load.call)
+        return out
+    inside = follow(restores, load.inner)
+    follow_returned(out, load.call, inside)
+    given_back = inside.returned or inside.returned_part or inside.returned_items
+    out.uses |= inside.uses - {Use.ESCAPES} if given_back else inside.uses
+    out.reads[:0] = inside.reads
     return out
+
+
+def follow_returned(out: Flow, call: t.Call, inside: Flow) -> None:
+    """Follow what a function that was followed gives back, from a call of it."""
+    if inside.returned or inside.returned_part:
+        out.follow(call, top=inside.returned)
+    for index in sorted(inside.returned_items):
+        out.follow_item(call, index)
 
 
 def keys_read(restores: Restores, load: Load) -> Sequence[str]:

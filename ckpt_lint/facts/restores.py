@@ -126,7 +126,7 @@ class Restores:
     def _of_call(self, module: ModuleFacts, call: t.Call, steps: int, deep: bool) -> Iterator[Part]:
         load = self.load_at(module, call)
         if load is not None:
-            yield Part(load)
+            yield from self._of_load(module, call, load)
             return
         func = call.func
         if isinstance(func, t.Attribute) and not module.names.of(func):
@@ -144,6 +144,15 @@ class Restores:
             return
         if deep:
             yield from self._returned(module, call)
+
+    def _of_load(self, module: ModuleFacts, call: t.Call, load: Load) -> Iterator[Part]:
+        """The whole of a load; through a wrapper, what of it the wrapper gives back."""
+        if load.inner is None:
+            yield Part(load)
+            return
+        for part in dict.fromkeys(self._returned(module, call)):
+            if part.load.innermost.call is load.innermost.call:
+                yield Part(load, part.keys, part.changed)
 
     def _returned(self, module: ModuleFacts, call: t.Call) -> Iterator[Part]:
         for found in self.world.callees(module, call):

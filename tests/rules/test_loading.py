@@ -100,7 +100,7 @@ def test_a_withheld_fix_says_why(body: str, torch: str, codes: str, why: str, tm
         (INSIDE, ">=2.4", SAFE),
         (LOAD, ">=2.4", UNSAFE),
         (LOAD, None, UNSAFE),
-        (OWN.replace("m.state_dict()", "{'a': m.state_dict(), 'e': 1}"), ">=2.4", UNSAFE),
+        (OWN.replace("m.state_dict()", "{'a': m.state_dict()}").replace("'cpu')", "'cpu')['a']"), ">=2.4", UNSAFE),
         (HUB.format(""), ">=2.10", UNSAFE),
     ],
 )
