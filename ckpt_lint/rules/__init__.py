@@ -25,6 +25,7 @@ from ckpt_lint.rules.restoring import (
     assign_after_optimizer,
     checkpoint_key_mismatch,
     checkpoint_layout_mismatch,
+    collective_under_rank_guard,
     dcp_load_result,
     fragile_prefix_strip,
     inference_without_eval,
@@ -136,6 +137,7 @@ MODULES: tuple[RuleModule, ...] = (
     swallowed_load_error,  # type: ignore[assignment]
     missing_checkpoint_ignored,  # type: ignore[assignment]
     resume_repeats_epoch,  # type: ignore[assignment]
+    collective_under_rank_guard,  # type: ignore[assignment]
     state_dict_changed_while_iterated,  # type: ignore[assignment]
     scheduler_built_between_restores,  # type: ignore[assignment]
     assign_after_optimizer,  # type: ignore[assignment]
