@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ckpt_lint import rules, suppress
 from ckpt_lint.edits import converge
+from ckpt_lint.facts.explained import facts_at
 from ckpt_lint.facts.view import Facts, Other, Report, View
 from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span, Status
 from ckpt_lint.project.bounds import TorchBounds
@@ -103,6 +104,43 @@ def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     kept = {id(f) for f in sorted_out.kept}
     spoken = _strongest([f for f in found if id(f.finding) in kept])
     return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed)
+
+
+def explain(
+    source: Source, row: int, *, cell: int | None, project: Project, settings: Settings
+) -> Iterator[str]:
+    """Why something fired on a line, or stayed silent: the declared torch, the findings, the facts. One line each."""
+    start = source.offset(row, 1, cell=cell)
+    end = _line_end(source.text, start)
+    bounds = project.bounds(source)
+    yield f"torch: {bounds.source or 'nothing is declared, which means 1.13 and newer'}"
+    judged = judge(source, project=project, settings=settings)
+    for problem in judged.problems:
+        yield f"not checked: {problem.message}"
+    touching = [f for f in judged.findings if _on_line(f, start, end)]
+    silenced = [f for f in judged.suppressed if _on_line(f, start, end)]
+    for finding in touching:
+        yield f"fires: {finding.code} {finding.name}: {finding.message}"
+        if finding.fix_withheld:
+            yield f"  {finding.fix_withheld}"
+    for finding in silenced:
+        yield f"suppressed by a comment: {finding.code} {finding.name}: {finding.message}"
+    read = project.read(source)
+    facts = project.facts(read.modules)
+    lines = [line for m in read.modules for line in facts_at(View(m, source, facts, bounds, settings), start, end)]
+    yield from lines
+    if not lines and not touching and not silenced:
+        yield "nothing on this line loads, saves or restores a checkpoint, as far as can be told"
+
+
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return end if end >= 0 else len(text)
+
+
+def _on_line(finding: Finding, start: int, end: int) -> bool:
+    call = finding.call or finding.span
+    return min(call.start, finding.span.start) <= end and start <= max(call.end, finding.span.end)
 
 
 def texts_of(source: Source) -> Mapping[int | None, str]:

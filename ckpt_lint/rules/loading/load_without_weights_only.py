@@ -89,7 +89,7 @@ def _report(view: View, found: Judged) -> Report:
     severity, remark = _severity(view, load, saves)
     name = "load_state_dict_from_url" if load.api == apis.HUB_LOAD else "torch.load"
     message = f"`{name}` without `weights_only`: {remark}"
-    cause = "torch>=2.6" if load.api == apis.TORCH_LOAD and not view.bounds.declared else None
+    cause = "`torch>=2.6` in the manifest" if load.api == apis.TORCH_LOAD and not view.bounds.declared else None
     if found.default is not None:
         message = f"{message} (calls leave `{found.default.name}` to this default)"
         fix, withheld = _default_fix(view, found)
