@@ -25,19 +25,19 @@ class Cursor:
         self._feed = feed
         self._readable = readable
         self._limits = limits
-        self._base = start
+        self.base = start
         self._inline = 0
         self.buffer = b""
         self.position = 0
 
     @property
     def offset(self) -> int:
-        return self._base + self.position
+        return self.base + self.position
 
     def refill(self, length: int) -> bool:
         """Have at least `length` bytes at `position`; False where the stream ends before."""
         rest = self.buffer[self.position :]
-        self._base += self.position
+        self.base += self.position
         self.position = 0
         parts = [rest]
         have = len(rest)
@@ -48,7 +48,7 @@ class Cursor:
             parts.append(part)
             have += len(part)
         self.buffer = b"".join(parts)
-        if self._base + have > self._limits.pickle_bytes:
+        if self.base + have > self._limits.pickle_bytes:
             raise LimitReached(f"the pickle is longer than {self._limits.pickle_bytes >> 20} MB")
         return have >= length
 

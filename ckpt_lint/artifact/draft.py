@@ -96,6 +96,7 @@ class Draft:
             machine.run(_handlers(self.table), self.deadline)
         except LimitReached as error:
             machine.broken = str(error)
+            machine.limited = True
             machine.doubt(f"a limit was reached: {error}")
             self.problem("limit", f"it could not be read to the end: {error}", member=member, offset=machine.at)
         for alarm in machine.alarms:

@@ -81,7 +81,7 @@ def inner_files(access: RandomAccess, directory: Directory, root: str) -> Iterat
     labels = {f"{root}/{label}".lower() for label in _LABELS}
     looked = 0
     for member in [*directory.members, *directory.hidden]:
-        name = member.name.lower()
+        name = member.folded
         known = name.endswith(_NESTED) and not name.endswith("data.pkl")
         if not known:
             looked += 1

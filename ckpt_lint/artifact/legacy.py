@@ -80,7 +80,7 @@ def _read_plain(draft: Draft, cursor: Cursor, run: PickleRun) -> None:
         if end < draft.access.size:
             left = draft.access.size - end
             draft.metadata.append(("bytes behind the pickle", str(left)))
-    elif run.machine.broken is not None:
+    elif run.machine.broken is not None and not run.machine.limited:
         draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", offset=run.machine.at)
 
 
@@ -101,6 +101,8 @@ def _read_legacy(draft: Draft, cursor: Cursor) -> bool:
     keys = draft.run_pickle(cursor, no_persistent, "header").machine if run.machine.finished else run.machine
     draft.storages = [storage_facts(storage) for storage in storages.all]
     for machine in (version, system, run.machine, keys):
+        if machine.limited:
+            return True
         if machine.broken is not None and not machine.finished:
             draft.problem("damage", f"it is cut short or damaged: {machine.broken}", offset=machine.at)
             return True
@@ -207,5 +209,5 @@ def _read_tar_pickles(draft: Draft) -> None:
         run = draft.run_pickle(cursor, TarStorages(), role, member.name)
         if role == "object" and run.machine.finished:
             draft.root, draft.has_root = run.machine.result, True
-        elif run.machine.broken:
+        elif run.machine.broken and not run.machine.limited:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)

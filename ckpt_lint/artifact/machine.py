@@ -18,7 +18,8 @@ from ckpt_lint.artifact.tables import Accepted
 from ckpt_lint.artifact.values import Global, Value
 
 STOP = 0x2E
-_BINPUT = 0x71
+_BINPUT, _BINGET, _BININT1 = 0x71, 0x68, 0x4B
+_SHORT = frozenset((_BINPUT, _BINGET, _BININT1))
 _CHECK_EVERY = 0x3FF
 _NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
@@ -97,6 +98,7 @@ class Machine:
         self.costly_keys = 0
         self.result: Value = None
         self.finished = False
+        self.limited = False
 
     def refuse(self, message: str, kind: str = "value") -> None:
         """Note why torch stops here. Only the first reason counts: torch never gets further."""
@@ -159,21 +161,28 @@ class Machine:
         cursor = self.cursor
         count = 0
         while True:
+            buffer = cursor.buffer
             position = cursor.position
-            if position >= len(cursor.buffer):
-                if not cursor.refill(1):
+            if position + 1 >= len(buffer) and not cursor.refill(2):
+                position, buffer = cursor.position, cursor.buffer
+                if position >= len(buffer):
                     raise Truncated
-                position = 0
-            self.at = cursor._base + position
-            operand = cursor.buffer[position]
+            elif buffer is not cursor.buffer:
+                position, buffer = cursor.position, cursor.buffer
+            operand = buffer[position]
             cursor.position = position + 1
-            if operand == _BINPUT and position + 1 < len(cursor.buffer):  # a quarter of all opcodes
-                self.memo[cursor.buffer[position + 1]] = self.stack[-1]
+            if operand in _SHORT and position + 1 < len(buffer):  # half of all opcodes
+                number = buffer[position + 1]
                 cursor.position = position + 2
-            elif operand == STOP:
-                self.result = self.stack.pop()
-                return
+                if operand == _BINPUT:
+                    self.memo[number] = self.stack[-1]
+                else:
+                    self.stack.append(number if operand == _BININT1 else self.memo[number])
             else:
+                self.at = cursor.base + position
+                if operand == STOP:
+                    self.result = self.stack.pop()
+                    return
                 handlers[operand](self)
             count += 1
             if not count & _CHECK_EVERY:
@@ -184,6 +193,6 @@ class Machine:
         deadline.check()
         if len(self.memo) > self.limits.memo_entries:
             raise LimitReached("the memo is too large")
-        live = self.memory + 100 * len(self.memo) + 16 * len(self.stack) + 120 * len(self.frames)
+        live = self.memory + 100 * len(self.memo) + 64 * len(self.stack) + 120 * len(self.frames)
         if live > self.limits.memory:
             raise LimitReached(f"it would take more than {self.limits.memory >> 20} MB to read")

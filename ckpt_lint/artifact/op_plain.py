@@ -112,15 +112,14 @@ def unicode_1(m: Machine) -> None:
 
 def unicode_4(m: Machine) -> None:
     cursor = m.cursor
-    position = cursor.position
+    buffer, position = cursor.buffer, cursor.position
     end = position + 4
-    if end + 256 < len(cursor.buffer):
-        length = int.from_bytes(cursor.buffer[position:end], "little")
-        if length <= 256:
-            cursor.position = end + length
-            m.stack.append(str(cursor.buffer[end : end + length], "utf-8", "surrogatepass"))
-            m.memory += length + 60
-            return
+    length = int.from_bytes(buffer[position:end], "little")
+    if length <= 256 and end + length <= len(buffer):  # the usual short string, without further calls
+        cursor.position = end + length
+        m.stack.append(str(buffer[end : end + length], "utf-8", "surrogatepass"))
+        m.memory += length + 60
+        return
     _text(m, int.from_bytes(cursor.take(4), "little"))
 
 

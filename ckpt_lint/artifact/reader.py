@@ -22,6 +22,7 @@ from ckpt_lint.artifact.values import UNREAD, LongText, Storage, Value
 from ckpt_lint.artifact.zipdir import LOCAL, NoDirectory, read_directory
 
 _HEAD = 4096
+_SMALL = 1 << 17
 _PAYLOADS = 20_000
 _BEHIND = (".pt", ".pth", ".ckpt", ".bin")
 
@@ -37,9 +38,15 @@ def read_artifact(path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> 
 def read_access(access: RandomAccess, path: str, *, limits: Limits = DEFAULT) -> ArtifactFacts:
     """The facts of anything with random access; `path` is its name, of which only the suffix matters."""
     counting = CountingAccess(access)
-    draft = _read(CachedAccess(counting), path, limits, frozenset(), 0)
+    draft = _read(_cached(counting), path, limits, frozenset(), 0)
     facts = assemble(draft, bytes_read=counting.bytes_read, reads=counting.reads)
-    return replace(facts, safe_globals=_safe_globals(facts, access, limits))
+    names = _safe_globals(facts, access, limits)
+    return replace(facts, safe_globals=names) if names else facts
+
+
+def _cached(access: RandomAccess) -> RandomAccess:
+    """Small files whole in memory, large ones by their ends."""
+    return BytesAccess(access.read_at(0, access.size)) if access.size <= _SMALL else CachedAccess(access)
 
 
 def _read_folder(path: str, limits: Limits) -> ArtifactFacts:
@@ -75,7 +82,6 @@ def _read(
 def _dispatch(draft: Draft) -> None:
     """By magic bytes; a suffix decides nothing."""
     head = draft.access.read_at(0, _HEAD)
-    foreign = recognise(head, draft.access.size)
     if head.startswith(LOCAL) and draft.path.lower().endswith(".distcp"):
         _say_foreign(draft, "dcp-part", "one part of a distributed checkpoint", "name the folder that it lies in")
         _read_zip_behind(draft)
@@ -84,6 +90,7 @@ def _dispatch(draft: Draft) -> None:
         read_zip(draft)
         _read_nested(draft)
         return
+    foreign = recognise(head, draft.access.size)
     if foreign is not None:
         _say_foreign(draft, foreign.kind, foreign.title, foreign.advice)
         if foreign.kind == "zero-filled":
@@ -184,7 +191,7 @@ def _read_zip_behind(draft: Draft) -> bool:
     if not directory.members and not directory.hidden:
         return False
     for member in [*directory.members, *directory.hidden]:
-        if not member.name.lower().endswith((".pkl", *_BEHIND)):
+        if not member.folded.endswith((".pkl", *_BEHIND)):
             continue
         try:
             _look_into(draft, member.name, opened_member(draft.access, member))
@@ -231,6 +238,6 @@ def _safe_globals(facts: ArtifactFacts, access: RandomAccess, limits: Limits) ->
     possible = facts.verdict.loads is False and facts.verdict.kind == "global" and bool(named)
     if not possible or facts.unknown_globals or not all(allowable(path) for path in named):
         return ()
-    draft = _read(CachedAccess(access), facts.path, limits, frozenset(named), 0)
+    draft = _read(_cached(access), facts.path, limits, frozenset(named), 0)
     second = assemble(draft, bytes_read=0, reads=0)
     return tuple(sorted(named)) if second.verdict.loads else ()

@@ -50,9 +50,7 @@ class ZipStorages:
 
     def __init__(self, root: str, members: list[Member]) -> None:
         prefix = f"{root}/data/".lower()
-        self._records = {
-            member.name.lower()[len(prefix) :]: member for member in members if member.name.lower().startswith(prefix)
-        }
+        self._records = {member.folded[len(prefix) :]: member for member in members if member.folded.startswith(prefix)}
         self.found: dict[Value, Storage] = {}
         self.used: set[str] = set()
         self.all: list[Storage] = []

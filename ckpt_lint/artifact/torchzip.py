@@ -69,7 +69,7 @@ def _root(directory: Directory) -> str:
 
 def _identify(draft: Draft, directory: Directory, root: str) -> None:
     """The kind of archive, by the records that it has."""
-    names = {member.name.lower() for member in directory.members}
+    names = {member.folded for member in directory.members}
     inside = root.lower() + "/"
     one_root = bool(root) and all(name.startswith(inside) for name in names)
     if not one_root:
@@ -112,19 +112,25 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
         return
     for member in directory.members:
         _open(draft, member)
-    known = {member.name.lower() for member in directory.members}
     if _has_gaps(draft, directory):
         directory.hidden.extend(local_names(draft.access, directory, _LOCAL_CHECKS))
+    known = {member.folded for member in directory.members}
     for member in directory.hidden:
-        clash = " of a name that it has twice" if member.name.lower() in known else ""
+        clash = " of a name that it has twice" if member.folded in known else ""
         draft.problem("hidden", f"a record that the zip directory does not list{clash}", member=member.name)
-    seen: set[str] = set()
-    for member in directory.members:
-        if member.name.lower() in seen:
-            draft.problem("hidden", "two records of one name: torch reads the last one", member=member.name)
-        seen.add(member.name.lower())
+    if len(known) < len(directory.members):
+        _note_twins(draft, directory)
     if directory.members:
         draft.crc_written = any(member.crc for member in directory.members if member.size)
+
+
+def _note_twins(draft: Draft, directory: Directory) -> None:
+    """Records of one name, but for case: readers differ in which one they take."""
+    seen: set[str] = set()
+    for member in directory.members:
+        if member.folded in seen:
+            draft.problem("hidden", "two records of one name: torch reads the last one", member=member.name)
+        seen.add(member.folded)
 
 
 def _has_gaps(draft: Draft, directory: Directory) -> bool:
@@ -178,7 +184,7 @@ def _read_torch(draft: Draft, directory: Directory, root: str) -> None:
     _read_member(draft, member, storages, "object")
     run = draft.object_run()
     draft.storages = [storage_facts(storage) for storage in storages.all]
-    records = {record.name.lower(): record.size for record in directory.members}
+    records = {record.folded: record.size for record in directory.members}
     for storage in storages.all:
         found = directory.find(storage.member) if storage.member is not None else None
         if found is not None and draft.opened.get((found.entry, found.header), True) is None:
@@ -194,7 +200,7 @@ def _read_torch(draft: Draft, directory: Directory, root: str) -> None:
 
 
 def _any_data_pickle(directory: Directory) -> Member | None:
-    return next((m for m in directory.members if m.name.lower().rsplit("/", 1)[-1] == "data.pkl"), None)
+    return next((m for m in directory.members if m.folded.rsplit("/", 1)[-1] == "data.pkl"), None)
 
 
 def _read_labels(draft: Draft, directory: Directory, root: str) -> None:
@@ -239,7 +245,7 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
     cursor = Cursor(feed, member.size, draft.limits)
     try:
         run = draft.run_pickle(cursor, persist, role, member.name)
-        if role == "object" and run.machine.broken and run.machine.finished is False:
+        if role == "object" and run.machine.broken and not run.machine.limited:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
         if run.machine.finished:
             run_stacked(draft, cursor, member.name)
@@ -283,7 +289,7 @@ def _read_pickles(draft: Draft, directory: Directory, root: str) -> None:
     done = {run.member for run in draft.runs}
     first = directory.find(f"{root}/data.pkl")
     for member in [*directory.members, *directory.hidden]:
-        name = member.name.lower()
+        name = member.folded
         again = member is not first and name.endswith("data.pkl")
         if not name.endswith(_PICKLED) or (member.name in done and not again):
             continue

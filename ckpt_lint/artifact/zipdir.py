@@ -33,6 +33,11 @@ class Member:
     size: int
     header: int
     entry: int = 0
+    folded: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """`folded` is the name without regard to case, by which torch finds records."""
+        object.__setattr__(self, "folded", self.name.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Directory:
     def find(self, name: str) -> Member | None:
         """The member that torch finds: names without regard to case, the last of several."""
         if not self.index:
-            self.index.update((member.name.lower(), member) for member in self.members)
+            self.index.update((member.folded, member) for member in self.members)
         return self.index.get(name.lower())
 
 
@@ -148,7 +153,8 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         name = _decoded(raw, base + position, directory)
         member = Member(name, method, flags, crc, packed, size, header, base + position)
         directory.members.append(member)
-        _check_entry(member, disk, file_size, directory)
+        if flags & ENCRYPTED or method or packed != size or disk or header + 30 + packed > file_size or "\x00" in name:
+            _check_entry(member, disk, file_size, directory)
         position = name_at + name_len + extra_len + note_len
     if position != len(data):
         directory.remarks.append(Remark("the zip directory holds more than its entries", offset=base + position))
