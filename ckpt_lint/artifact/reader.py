@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,10 +41,23 @@ def read_artifact(path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> 
 def read_access(access: RandomAccess, path: str, *, limits: Limits = DEFAULT) -> ArtifactFacts:
     """The facts of anything with random access; `path` is its name, of which only the suffix matters."""
     counting = CountingAccess(access)
-    draft = _read(_cached(counting), path, limits, frozenset(), 0)
-    facts = assemble(draft, bytes_read=counting.bytes_read, reads=counting.reads)
-    names = _safe_globals(facts, access, limits)
+    with _collector_paused():
+        draft = _read(_cached(counting), path, limits, frozenset(), 0)
+        facts = assemble(draft, bytes_read=counting.bytes_read, reads=counting.reads)
+        names = _safe_globals(facts, access, limits)
     return replace(facts, safe_globals=names) if names else facts
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Many small objects that all stay alive: the cycle collector would only walk them again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _cached(access: RandomAccess) -> RandomAccess:

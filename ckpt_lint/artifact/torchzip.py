@@ -185,8 +185,9 @@ def _read_torch(draft: Draft, directory: Directory, root: str) -> None:
     run = draft.object_run()
     draft.storages = [storage_facts(storage) for storage in storages.all]
     records = {record.folded: record.size for record in directory.members}
+    broken = any(opened is None for opened in draft.opened.values())
     for storage in storages.all:
-        found = directory.find(storage.member) if storage.member is not None else None
+        found = directory.find(storage.member) if broken and storage.member is not None else None
         if found is not None and draft.opened.get((found.entry, found.header), True) is None:
             draft.obstruct(f"PytorchStreamReader failed reading file data/{storage.key}: invalid header", "damage")
         if storage.member is None:
