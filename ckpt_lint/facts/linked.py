@@ -6,6 +6,7 @@ one more, or whose paths are the same constant.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 from ckpt_lint.facts.loads import Load
@@ -18,6 +19,9 @@ from ckpt_lint.facts.world import Definition
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
+
+NEAR = 0.75
+"""How like two keys must be (by difflib's ratio) for one to be a misspelling of the other."""
 
 ENOUGH = 2.0
 """Keys that two dicts must share to be the same checkpoint; common ones count half."""
@@ -64,9 +68,11 @@ def same_path(facts: Facts, load: Load, save: Save) -> bool:
 
 
 def shared_keys(facts: Facts, keys: set[str], save: Save) -> float:
-    """How many keys a save writes of those that are read."""
-    both = keys & set(facts.checkpoints.of(save).keys)
-    return sum(0.5 if key in HALF else 1.0 for key in both)
+    """How many keys a save writes of those that are read, a likely misspelling included; common ones count half."""
+    written = set(facts.checkpoints.of(save).keys)
+    left = sorted(written - keys)
+    near = {k for key in sorted(keys - written) for k in difflib.get_close_matches(key, left, 1, NEAR)}
+    return sum(0.5 if key in HALF else 1.0 for key in (keys & written) | near)
 
 
 def acquainted(facts: Facts, one: ModuleFacts, other: ModuleFacts) -> bool:

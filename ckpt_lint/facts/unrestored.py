@@ -92,7 +92,11 @@ def _goes_on(view: View, load: Load) -> bool:
     target = statement.targets[0] if isinstance(statement, t.Assign) and len(statement.targets) == 1 else None
     if not isinstance(target, t.Name):
         return True
-    return any(_hands_on(place) for place in view.module.uses(target) if place is not target)
+    return any(_hands_on(place) for place in view.module.uses(target) if _sees(view.module, place, target))
+
+
+def _sees(module: ModuleFacts, place: t.Expr, target: t.Expr) -> bool:
+    return place is not target and any(binding.node is target for binding in module.names.bindings(place))
 
 
 def _hands_on(place: t.Expr) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ckpt_lint import apis
 from ckpt_lint.edits import replace
 from ckpt_lint.facts.checkpoints import COUNTER
-from ckpt_lint.facts.linked import linked_saves
+from ckpt_lint.facts.linked import NEAR, linked_saves
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.reads import Read
 from ckpt_lint.facts.resume import ResumePath
@@ -17,9 +17,6 @@ from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity, Span
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-
-NEAR = 0.75
-"""How like two keys must be (by difflib's ratio) for one to be a misspelling of the other."""
 
 RULE = RuleInfo(
     code="CKP409",

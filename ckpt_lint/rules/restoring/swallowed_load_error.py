@@ -61,10 +61,10 @@ def check(view: View) -> Iterator[Report]:
         if not isinstance(node, t.Try) or not node.handlers:
             continue
         handler = next((h for h in node.handlers if _is_broad(h) and only_tells(h.body, counters=True)), None)
-        if handler is None or flow.leaves(node.orelse or node.body) or _is_the_run(node):
+        if handler is None or flow.leaves(node.orelse or node.body):
             continue
         call = restores_in(view, node.body)
-        if call is not None and not _handled_inside(node, call):
+        if call is not None and not _handled_inside(node, call) and not _is_the_run(node, call):
             yield Report(
                 node,
                 f"an error of `{view.code(call.func)}` is caught, and the program goes on with what was not, or half, "
@@ -90,11 +90,13 @@ def _handled_inside(node: t.Try, call: t.Call) -> bool:
     return False
 
 
-def _is_the_run(node: t.Try) -> bool:
-    """Whether the training itself stands in the `try`, or the file ends with it."""
+def _is_the_run(node: t.Try, call: t.Call) -> bool:
+    """Whether the training itself stands in the `try`, or all that the file goes on to do."""
     if any(isinstance(n, t.Attribute) and n.attr == "backward" for s in node.body for n in t.walk(s)):
         return True
     block = flow.block_of(node)
     holder = node.parent if isinstance(node.parent, (t.If, t.With)) else node
-    at_the_end = bool(block) and block[-1] is node and not node.final
-    return at_the_end and isinstance(holder.parent, t.Module) and holder.parent.body[-1] is holder
+    at_the_end = bool(block) and block[-1] is node
+    if not at_the_end or not isinstance(holder.parent, t.Module) or holder.parent.body[-1] is not holder:
+        return False
+    return node.body[-1].start > call.start
