@@ -308,7 +308,7 @@ def table(sites: list[Planted], tried: list[Planted], chosen: list[Planted]) -> 
     lines = [
         "# Seeded faults",
         "",
-        "Made by `benchmarks/seeded.py --write`. Sites: what the mutator takes. Spoke before: of those that were looked",
+        "Made by `benchmarks/seeded.py --write`. Sites: what the mutator takes. Spoke before: of those looked",
         "at, where the rule has a finding without the fault. Clean: found, and nothing new of another rule but what",
         "follows from the fault (implied). Restored: the safe fix gives the program from before the fault.",
         "",
