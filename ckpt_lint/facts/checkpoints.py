@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ckpt_lint import apis
-from ckpt_lint.facts.loads import literal_entries
+from ckpt_lint.facts.passing import literal_entries
 from ckpt_lint.facts.roles import named_role, role_of
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.values import LOADED, STATE_DICT, Values, returned_values

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ckpt_lint.facts.loads import Load, parameter_of
+from ckpt_lint.facts.loads import Load
+from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_lint.facts.checkpoints import COUNTER, Entry
-from ckpt_lint.facts.loads import parameter_of
+from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.resume import CounterRead
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.view import Facts

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.loads import parameter_of
+from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.view import View
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow

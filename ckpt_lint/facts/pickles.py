@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.loads import read_arguments
+from ckpt_lint.facts.passing import read_arguments
 from ckpt_lint.facts.paths import PathFacts, path_facts
 from ckpt_lint.facts.values import Values
 from ckpt_lint.source import tree as t

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.loads import parameter_of, read_arguments
+from ckpt_lint.facts.passing import parameter_of, read_arguments
 from ckpt_lint.facts.reach import may_call, wrapper_names
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_lint import apis
@@ -58,7 +58,7 @@ class WeightsResumes:
             load = self._bare(restore)
             save = next((s for s in saves if self._saves_weights_of(s, restore.receiver)), None)
             optimizer = self._optimizer(module, restore.receiver)
-            if load is None or save is None or optimizer is None or not _is_a_resume(restore):
+            if load is None or save is None or optimizer is None or not self._is_a_resume(restore):
                 continue
             if self._trains_after(module, restore.call, _CALLS):
                 yield WeightsResume(load, restore, save, optimizer)
@@ -93,6 +93,17 @@ class WeightsResumes:
             if any(_same_stem(owner, receiver) for owner in owners):
                 return call
         return None
+
+    def _is_a_resume(self, restore: Restore) -> bool:
+        """Whether the program says that it goes on: where it restores, or where it calls the function that does."""
+        given = _words(restore.state) if restore.state is not None else ""
+        if TUNING.search(" ".join([*_tests_around(restore.call), given, path_key(restore.receiver)])):
+            return False
+        if _says_resume(restore.call):
+            return True
+        function = flow.function_of(restore.call)
+        sites = self.world.callers(Definition(restore.module, function)) if function is not None else ()
+        return any(_says_resume(site.call) and not TUNING.search(_words(site.call)) for site in sites)
 
     # -- training afterwards ----------------------------------------------------------------------------------------
 
@@ -142,16 +153,15 @@ def _steps_optimizer(call: t.Call) -> bool:
     return any(apis.OPTIMIZER_NAMES.match(last_name(arg.value)) for arg in call.args)
 
 
-def _is_a_resume(restore: Restore) -> bool:
-    """Whether the program says that it goes on: an option called resume, or a counter that is taken over beside it."""
-    words = [_words(parent.test) for parent in t.ancestors(restore.call) if isinstance(parent, t.If)]
-    given = _words(restore.state) if restore.state is not None else ""
-    if TUNING.search(" ".join([*words, given, path_key(restore.receiver)])):
-        return False
-    if any(RESUME.search(text) for text in words):
+def _says_resume(node: t.Node) -> bool:
+    """Whether a place stands under an option called resume, or beside a counter that is taken over."""
+    if any(RESUME.search(text) for text in _tests_around(node)):
         return True
-    block: Sequence[t.Stmt] = flow.block_of(flow.statement_of(restore.call))
-    return any(_takes_counter(statement) for statement in block)
+    return any(_takes_counter(statement) for statement in flow.block_of(flow.statement_of(node)))
+
+
+def _tests_around(node: t.Node) -> list[str]:
+    return [_words(parent.test) for parent in t.ancestors(node) if isinstance(parent, t.If)]
 
 
 def _takes_counter(statement: t.Stmt) -> bool:

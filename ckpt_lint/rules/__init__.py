@@ -86,63 +86,63 @@ class RuleModule(Protocol):
 
 
 MODULES: tuple[RuleModule, ...] = (
-    whole_module_save,  # type: ignore[assignment]
-    state_dict_not_called,  # type: ignore[assignment]
-    wrapped_state_dict,  # type: ignore[assignment]
-    unguarded_distributed_save,  # type: ignore[assignment]
-    non_atomic_save,  # type: ignore[assignment]
-    state_dict_reference,  # type: ignore[assignment]
-    device_bound_save,  # type: ignore[assignment]
-    legacy_serialization,  # type: ignore[assignment]
-    pickled_weights,  # type: ignore[assignment]
-    weights_only_blocker,  # type: ignore[assignment]
-    parameters_saved,  # type: ignore[assignment]
-    view_saved,  # type: ignore[assignment]
-    misnamed_format,  # type: ignore[assignment]
-    refused_protocol,  # type: ignore[assignment]
-    pickle_export,  # type: ignore[assignment]
-    live_module_cast,  # type: ignore[assignment]
-    missing_optimizer_state,  # type: ignore[assignment]
-    missing_scheduler_state,  # type: ignore[assignment]
-    missing_scaler_state,  # type: ignore[assignment]
-    missing_progress,  # type: ignore[assignment]
-    missing_rng_state,  # type: ignore[assignment]
-    missing_version_metadata,  # type: ignore[assignment]
-    missing_ema_state,  # type: ignore[assignment]
-    best_or_latest_only,  # type: ignore[assignment]
-    weights_only_resume,  # type: ignore[assignment]
-    missing_best_metric,  # type: ignore[assignment]
-    training_state_in_export,  # type: ignore[assignment]
-    load_without_map_location,  # type: ignore[assignment]
-    load_without_weights_only,  # type: ignore[assignment]
-    unsafe_load,  # type: ignore[assignment]
-    load_from_network,  # type: ignore[assignment]
-    pickle_load,  # type: ignore[assignment]
-    hard_coded_cuda_location,  # type: ignore[assignment]
-    whole_module_load,  # type: ignore[assignment]
-    unverified_download,  # type: ignore[assignment]
-    load_without_mmap,  # type: ignore[assignment]
-    invalid_map_location,  # type: ignore[assignment]
-    load_refused_by_weights_only,  # type: ignore[assignment]
-    weights_only_fallback,  # type: ignore[assignment]
-    load_state_dict_result_as_module,  # type: ignore[assignment]
-    load_state_dict_from_path,  # type: ignore[assignment]
-    unreviewed_partial_load,  # type: ignore[assignment]
-    fragile_prefix_strip,  # type: ignore[assignment]
-    inference_without_eval,  # type: ignore[assignment]
-    unplaced_restored_module,  # type: ignore[assignment]
-    optimizer_restored_before_move,  # type: ignore[assignment]
-    state_not_restored,  # type: ignore[assignment]
-    checkpoint_key_mismatch,  # type: ignore[assignment]
-    swallowed_load_error,  # type: ignore[assignment]
-    missing_checkpoint_ignored,  # type: ignore[assignment]
-    resume_repeats_epoch,  # type: ignore[assignment]
-    collective_under_rank_guard,  # type: ignore[assignment]
-    state_dict_changed_while_iterated,  # type: ignore[assignment]
-    scheduler_built_between_restores,  # type: ignore[assignment]
-    assign_after_optimizer,  # type: ignore[assignment]
-    dcp_load_result,  # type: ignore[assignment]
-    checkpoint_layout_mismatch,  # type: ignore[assignment]
-    rng_state_on_device,  # type: ignore[assignment]
+    whole_module_save,
+    state_dict_not_called,
+    wrapped_state_dict,
+    unguarded_distributed_save,
+    non_atomic_save,
+    state_dict_reference,
+    device_bound_save,
+    legacy_serialization,
+    pickled_weights,
+    weights_only_blocker,
+    parameters_saved,
+    view_saved,
+    misnamed_format,
+    refused_protocol,
+    pickle_export,
+    live_module_cast,
+    missing_optimizer_state,
+    missing_scheduler_state,
+    missing_scaler_state,
+    missing_progress,
+    missing_rng_state,
+    missing_version_metadata,
+    missing_ema_state,
+    best_or_latest_only,
+    weights_only_resume,
+    missing_best_metric,
+    training_state_in_export,
+    load_without_map_location,
+    load_without_weights_only,
+    unsafe_load,
+    load_from_network,
+    pickle_load,
+    hard_coded_cuda_location,
+    whole_module_load,
+    unverified_download,
+    load_without_mmap,
+    invalid_map_location,
+    load_refused_by_weights_only,
+    weights_only_fallback,
+    load_state_dict_result_as_module,
+    load_state_dict_from_path,
+    unreviewed_partial_load,
+    fragile_prefix_strip,
+    inference_without_eval,
+    unplaced_restored_module,
+    optimizer_restored_before_move,
+    state_not_restored,
+    checkpoint_key_mismatch,
+    swallowed_load_error,
+    missing_checkpoint_ignored,
+    resume_repeats_epoch,
+    collective_under_rank_guard,
+    state_dict_changed_while_iterated,
+    scheduler_built_between_restores,
+    assign_after_optimizer,
+    dcp_load_result,
+    checkpoint_layout_mismatch,
+    rng_state_on_device,
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.arguments import set_argument
-from ckpt_lint.facts.loads import read_arguments
+from ckpt_lint.facts.passing import read_arguments
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 
