@@ -98,7 +98,8 @@ class Settings:
     `selected` are the codes that are on, `in_tests` those that stay on in `test_paths`. `torch_version` is a version or
     a range ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one. `max_file_size` is in bytes.
     `gate` lets files without a word of checkpoints pass unread, and `noqa` says whether suppression comments count.
-    `source` names the configuration file, None where there is none.
+    `source` names the configuration file, None where there is none. `python` and `checkpoints` (file or function to
+    globs, relative to `root`) are for the verifier.
     """
 
     selected: frozenset[str] = frozenset()
@@ -121,6 +122,8 @@ class Settings:
     output_format: str = "full"
     root: str = "/"
     source: str | None = None
+    python: str | None = None
+    checkpoints: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @classmethod
     def isolated(cls, rules: Iterable[RuleInfo], *, root: str = "/") -> Settings:

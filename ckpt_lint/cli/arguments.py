@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Sequence
 
 import ckpt_lint
+from ckpt_lint.cli.verify_arguments import add_arguments
 from ckpt_lint.config.options import FAIL_ON, OUTPUT_FORMATS
 
 _EXIT_CODES = "exit codes: 0 clean, 1 findings, 2 usage or configuration error, 3 something could not be checked"
+
+_VERDICTS = "exit codes: 0 all confirmed, 1 a fix is refuted, 2 usage error, 3 something could not be verified"
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -21,6 +24,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_check(commands.add_parser("check", help="check, and with --fix fix, files and folders", epilog=_EXIT_CODES))
     _add_rule(commands.add_parser("rule", help="say what a rule means and why"))
     _add_explain(commands.add_parser("explain", help="say why something fired, or did not, on a line"))
+    _add_verify(commands.add_parser("verify", help="confirm fixes on real checkpoints under torch", epilog=_VERDICTS))
     return parser.parse_args(argv)
 
 
@@ -40,6 +44,19 @@ def _explain(arguments: argparse.Namespace) -> int:
     from ckpt_lint.cli.explain import explain
 
     return explain(arguments)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.verify import run
+
+    return run(arguments)
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_verify)
+    add_arguments(parser)
+    _add_selection(parser.add_argument_group("rule selection"))
+    _add_configuration(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

@@ -54,12 +54,16 @@ def _with_values(settings: Settings, options: Mapping[str, Any]) -> Settings:
         "fix": "fix",
         "unsafe-fixes": "unsafe_fixes",
         "output-format": "output_format",
+        "python": "python",
     }
     values: dict[str, Any] = {field: options[key] for key, field in plain.items() if key in options}
     if values.get("torch_version") == INSTALLED:
         values["torch_version"] = installed_torch()
     if "fail-on" in options:
         values["fail_on"] = Severity(options["fail-on"])
+    if "checkpoints" in options:
+        table = options["checkpoints"].items()
+        values["checkpoints"] = tuple((key, (globs,) if isinstance(globs, str) else tuple(globs)) for key, globs in table)
     if "api" in options:
         names = {key.replace("-", "_"): tuple(value) for key, value in options["api"].items()}
         values["api"] = replace(settings.api, **names)

@@ -53,6 +53,13 @@ def _texts(value: Any) -> str | None:
     return None if fine else "expected a list of strings"
 
 
+def _globs(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return "expected a table of files or functions to globs"
+    fine = all(isinstance(item, str) or _texts(item) is None for item in value.values())
+    return None if fine else "expected a glob, or a list of globs, for every file or function"
+
+
 def _size(value: Any) -> str | None:
     fine = isinstance(value, int) and not isinstance(value, bool) and value > 0
     return None if fine else "expected a number of bytes above 0"
@@ -154,6 +161,10 @@ OPTIONS: Mapping[str, Option] = {
     "unsafe-fixes": Option(_flag, "false", "Show and apply unsafe fixes too."),
     "fail-on": Option(_one_of(FAIL_ON), '"warning"', "The least severity that makes the exit code 1."),
     "output-format": Option(_one_of(OUTPUT_FORMATS), '"full"', "How findings are shown."),
+    "python": Option(_text, "the active environment", "The interpreter that has torch, for `ckpt-lint verify`."),
+    "checkpoints": Option(
+        _globs, "{}", "Where the checkpoints of a file or function lie, for `ckpt-lint verify`: names to globs."
+    ),
     "api": Option(_names, "{}", "The project's own names for savers, loaders and the like."),
 }
 

@@ -42,6 +42,8 @@ def _values(settings: Settings) -> Iterator[tuple[str, object]]:
     yield "api.rank-guards", settings.api.rank_guards
     yield "api.unwrappers", settings.api.unwrappers
     yield "api.download-helpers", settings.api.download_helpers
+    yield "python", settings.python
+    yield "checkpoints", dict(settings.checkpoints)
     yield "fix", settings.fix
     yield "unsafe-fixes", settings.unsafe_fixes
     yield "fail-on", settings.fail_on.value
