@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ckpt_lint.facts.checkpoints import COUNTER, Entry
 from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.resume import CounterRead
 from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.states import COUNTER, Entry
 from ckpt_lint.facts.view import Facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import WEIGHTS, Checkpoint, Entry
+from ckpt_lint.facts.checkpoints import Checkpoint
 from ckpt_lint.facts.linked import linked_saves
 from ckpt_lint.facts.moves import Placement
 from ckpt_lint.facts.restores import Part, Restore
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.state_dicts import is_bare_state_dict
+from ckpt_lint.facts.states import WEIGHTS, Entry
 from ckpt_lint.facts.view import View
 from ckpt_lint.facts.wrapping import PREFIXES, wrapped
 from ckpt_lint.source import flow

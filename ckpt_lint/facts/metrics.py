@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ckpt_lint.facts.checkpoints import COUNTER_KEY
+from ckpt_lint.facts.states import COUNTER_KEY
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ckpt_lint.facts.checkpoints import COUNTER, Checkpoints, Entry
+from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.in_scope import Subject
 from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.states import COUNTER, Entry
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow

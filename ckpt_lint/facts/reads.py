@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import COUNTER_KEY
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.restores import Restores
+from ckpt_lint.facts.states import COUNTER_KEY
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ckpt_lint.facts.checkpoints import Checkpoints, Entry
+from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING, Origin, Values
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t

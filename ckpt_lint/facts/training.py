@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import COUNTER, WEIGHTS, Checkpoint, Checkpoints, Entry
+from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
 from ckpt_lint.facts.in_scope import STATES, InScope, Subject, is_rebuilt
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.progress import Progress
 from ckpt_lint.facts.resume import Resumes
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save, Saves
+from ckpt_lint.facts.states import COUNTER, WEIGHTS, Entry
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import COUNTER, RNG, WEIGHTS, Entry
 from ckpt_lint.facts.linked import acquainted, imported, linked_saves
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.resume import ResumePath
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.state_dicts import NAMED
+from ckpt_lint.facts.states import COUNTER, RNG, WEIGHTS, Entry
 from ckpt_lint.facts.view import View
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import WEIGHTS, Checkpoints
+from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.restores import Restore, Restores
 from ckpt_lint.facts.saves import Save, Saves
+from ckpt_lint.facts.states import WEIGHTS
 from ckpt_lint.facts.world import Definition, World
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t

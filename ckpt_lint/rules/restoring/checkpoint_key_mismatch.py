@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from ckpt_lint import apis
 from ckpt_lint.edits import replace
-from ckpt_lint.facts.checkpoints import COUNTER
 from ckpt_lint.facts.linked import NEAR, linked_saves
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.reads import Read
 from ckpt_lint.facts.resume import ResumePath
 from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.states import COUNTER
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity, Span
 from ckpt_lint.source import flow

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from ckpt_lint.edits import insert, wrap
 from ckpt_lint.facts import refusals
 from ckpt_lint.facts.allowlists import allowed_classes
-from ckpt_lint.facts.checkpoints import WEIGHTS
 from ckpt_lint.facts.command_line import parsed_in, parses_paths
 from ckpt_lint.facts.refusals import Refusal
 from ckpt_lint.facts.refused import refused_in
 from ckpt_lint.facts.saved import Saved, is_editable
 from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.states import WEIGHTS
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Edit, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t

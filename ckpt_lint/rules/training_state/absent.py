@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ckpt_lint import apis
 from ckpt_lint.edits import add_dict_entry
-from ckpt_lint.facts.checkpoints import COUNTER
 from ckpt_lint.facts.in_scope import Subject
+from ckpt_lint.facts.states import COUNTER
 from ckpt_lint.facts.training import NAMES, TrainingCheckpoint
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Edit, Fix, Severity

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import WEIGHTS
 from ckpt_lint.facts.metrics import metric_guard
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.saves import Save
+from ckpt_lint.facts.states import WEIGHTS
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Page, RuleInfo, Severity
 from ckpt_lint.source import flow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ckpt_lint.facts.checkpoints import COUNTER
+from ckpt_lint.facts.states import COUNTER
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Page, RuleInfo, Severity
 from ckpt_lint.rules.training_state.absent import absent, saves_optimizer

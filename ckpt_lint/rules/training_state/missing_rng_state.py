@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.facts.checkpoints import RNG
+from ckpt_lint.facts.states import RNG
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Page, RuleInfo, Severity
 from ckpt_lint.rules.training_state.absent import lacking, place_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.edits import add_dict_entry
-from ckpt_lint.facts.checkpoints import VERSION
+from ckpt_lint.facts.states import VERSION
 from ckpt_lint.facts.training import TrainingCheckpoint
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Edit, Fix, Page, RuleInfo, Severity
