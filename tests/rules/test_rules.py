@@ -107,7 +107,12 @@ def test_fix_gives_the_fixed_file_and_then_nothing(file: Path, tmp_path: Path) -
     assert {f.code for f in after.findings} <= {f.code for f in before.findings} | SPEAKS_AFTER.get(rule.code, set())
 
 
-SPEAKS_AFTER: dict[str, set[str]] = {"CKP201": {"CKP205", "CKP206"}, "CKP402": {"CKP309"}}
+SPEAKS_AFTER: dict[str, set[str]] = {
+    "CKP103": {"CKP107"},
+    "CKP201": {"CKP205", "CKP206"},
+    "CKP401": {"CKP403"},
+    "CKP402": {"CKP309"},
+}
 """Weaker rules that may speak once the stronger finding of their argument is fixed."""
 
 
