@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ckpt_lint import apis
 from ckpt_lint.facts.roles import called_on, named_role
 from ckpt_lint.facts.states import is_counter
-from ckpt_lint.facts.values import FOREIGN, OBJECT, Values
+from ckpt_lint.facts.values import FOREIGN, OBJECT, Values, returned_values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
@@ -169,9 +169,18 @@ class InScope:
         return False
 
     def _classes(self, module: ModuleFacts, place: t.Expr) -> Sequence[Definition]:
-        origins = self.values.origins(module, place)
-        made = [(o.module, o.node) for o in origins if isinstance(o.node, t.Call)]
-        return [d for m, call in made for d in self.world.classes_of(m, call)]
+        """The project classes that a value is made from, also where a function returns it among others."""
+        out: list[Definition] = []
+        for origin in self.values.origins(module, place):
+            if not isinstance(origin.node, t.Call):
+                continue
+            out.extend(self.world.classes_of(origin.module, origin.node))
+            for found in self.world.callees(origin.module, origin.node):
+                for value in returned_values(found):
+                    at = origin.at[0] if origin.at else -1
+                    item = value.items[at] if isinstance(value, t.Sequence) and 0 <= at < len(value.items) else value
+                    out.extend(self.world.classes_of(found.module, item))
+        return out
 
     def _stateless(self, holder: Definition) -> bool:
         return self.world.class_kind(holder) is None and not self.world.methods(holder, "state_dict")

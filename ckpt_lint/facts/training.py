@@ -154,7 +154,9 @@ class Training:
         """An entry that may hold any training state: what a trainer, an engine or another checkpoint gives."""
         value = entry.value
         if isinstance(value, t.Name) and _CARRIERS.search(entry.key or value.id):
-            return not self.checkpoints.states(entry) and not self.values.kinds(entry.module, value)
+            handed_in = any(b.how == "param" for b in entry.module.names.bindings(value))
+            unknown = not self.values.kinds(entry.module, value)
+            return (handed_in or unknown) and not self.checkpoints.states(entry)
         if not isinstance(value, t.Call) or not isinstance(value.func, t.Attribute):
             return False
         if value.func.attr not in ("state_dict", "get_state", "state", "checkpoint") or value.args:
