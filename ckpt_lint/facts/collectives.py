@@ -75,7 +75,9 @@ class Collectives:
 
     def _only_main(self, module: ModuleFacts, test: t.Expr, outcome: bool) -> bool:
         if isinstance(test, t.BoolOp):
-            return test.op == "or" and outcome and any(self._only_main(module, value, True) for value in test.values)
+            parts = test.values if test.op == "or" and outcome else ()
+            only = any(self._only_main(module, value, True) for value in parts)
+            return only and all(self.ranks.is_guard(module, value, True) for value in parts)
         if isinstance(test, t.Compare) and len(test.ops) == 1:
             right = test.comparators[0]
             if not self.ranks.is_rank(module, test.left):
@@ -181,15 +183,18 @@ def _is_sync(module: ModuleFacts, call: t.Call) -> bool:
 
 
 def _switched_off(found: Definition, call: t.Call, inner: t.Call) -> bool:
-    """Whether a constant argument of the call keeps its helper from reaching a collective."""
+    """Whether an argument of the call keeps its helper from reaching a collective, or may: nobody knows its value."""
     function = found.node
     assert isinstance(function, t.FunctionDef)
     bound = bind(call, function, instance=is_method_call(call, function))
+    parameters = {p.name for p in function.params}
     defaults = {p.name: p.default for p in function.params if p.default is not None}
     for test in tests_above(inner):
         if isinstance(test.test, t.Name):
+            if test.test.id not in parameters:
+                continue
             value = bound.values.get(test.test.id, defaults.get(test.test.id))
-            if isinstance(value, t.Constant) and bool(value.value) != test.outcome:
+            if not isinstance(value, t.Constant) or bool(value.value) != test.outcome:
                 return True
     return False
 

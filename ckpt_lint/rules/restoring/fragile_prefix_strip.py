@@ -12,9 +12,9 @@ from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity, Span
 from ckpt_lint.source import tree as t
 
 WHY = {
-    "lstrip": "strips every leading character of {prefix}, not the prefix: `module.encoder` becomes `ncoder`",
-    "strip": "strips characters of {prefix} from both ends, not the prefix: `module.encoder` becomes `ncoder`",
-    "replace": "takes {prefix} out of the middle of keys, too: `submodule.x` becomes `subx`",
+    "lstrip": "strips every leading character that {prefix} has, not the prefix{stripped}",
+    "strip": "strips the characters that {prefix} has from both ends, not the prefix{stripped}",
+    "replace": "takes {prefix} out of the middle of keys, too{replaced}",
     "split": "fails on keys that lack {prefix}, and cuts in the middle of those that hold it elsewhere",
     "slice": "cuts {amount} off every key, whether the prefix is there or not",
 }
@@ -67,7 +67,13 @@ def check(view: View) -> Iterator[Report]:
     found = strips(StateDicts(view.facts.values, view.facts.restores), view.module)
     for strip in sorted(found, key=lambda s: s.node.start):
         amount = f"`{strip.prefix}`'s length" if strip.prefix else "a number of characters"
-        why = WHY[strip.how].format(prefix=f"`{strip.prefix}`", amount=amount)
+        common = strip.prefix == "module."
+        why = WHY[strip.how].format(
+            prefix=f"`{strip.prefix}`",
+            amount=amount,
+            stripped=": `module.encoder` becomes `ncoder`" if common else "",
+            replaced=": `submodule.x` becomes `subx`" if common else "",
+        )
         yield Report(strip.node, f"`{view.code(strip.node)}` {why}. Use `removeprefix`", _fix(view, strip))
 
 
