@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.ranks import Ranks, rank_in
@@ -29,12 +30,15 @@ class Distributed:
         self.saves = saves
         self.ranks = Ranks(values)
         self.lenient = Ranks(values, single=lambda module: self.joined_by(module) is None)
-        self._files: dict[ModuleFacts, t.Node | None] = {}
+        self._files: dict[ModuleFacts, tuple[t.Node, ...]] = {}
 
     def joined_by(self, module: ModuleFacts) -> t.Node | None:
         """What shows that a module is run by many processes: a call that joins them, a read of RANK; else None."""
+        return next(iter(self._joined(module)), None)
+
+    def _joined(self, module: ModuleFacts) -> tuple[t.Node, ...]:
         if module not in self._files:
-            self._files[module] = _joins(module)
+            self._files[module] = tuple(_joins(module))
         return self._files[module]
 
     def evidence(self, save: Save) -> tuple[ModuleFacts, t.Node] | None:
@@ -42,7 +46,8 @@ class Distributed:
         own = self.joined_by(save.module)
         function = flow.function_of(save.call)
         if own is not None:
-            return (save.module, own) if self._run_together(save, own) else None
+            near = next((node for node in self._joined(save.module) if self._run_together(save, node)), None)
+            return (save.module, near) if near is not None else None
         if function is None:
             return None
         sites = self.values.world.callers(Definition(save.module, function))
@@ -112,17 +117,16 @@ _CALLERS = 2
 _COUNTING = frozenset({"range", "trange", "count", "arange"})
 
 
-def _joins(module: ModuleFacts) -> t.Node | None:
+def _joins(module: ModuleFacts) -> Iterator[t.Node]:
     for word in sorted(_STARTERS & module.calls_by_name.keys()):
         for call in module.calls_by_name[word]:
             if set(module.names.of(call.func)) & apis.PROCESS_GROUP or word == "init_process_group":
-                return call
+                yield call
     if not any(name in module.keywords for name in ("environ", "getenv")):
-        return None
+        return
     for node in module.nodes:
         if isinstance(node, t.Constant) and node.value in RANK_VARIABLES and _reads_environment(node):
-            return node
-    return None
+            yield node
 
 
 def _reads_environment(node: t.Constant) -> bool:
@@ -139,9 +143,6 @@ def _reads_environment(node: t.Constant) -> bool:
 def _mentions_ranks(module: ModuleFacts, function: t.FunctionDef) -> bool:
     """Whether a function, or the class it belongs to, knows of processes itself."""
     holder = flow.class_of(function) or function
-    joined = _joins(module)
-    if joined is not None and holder.start <= joined.start < holder.end:
-        return True
     words = re.compile(r"rank|world_size|is_main|is_master|ddp|distributed", re.IGNORECASE)
     for node in t.walk(holder):
         name = node.name if isinstance(node, t.Parameter) else last_name(node) if isinstance(node, t.Expr) else ""

@@ -164,17 +164,28 @@ def _target(holder: t.Expr) -> t.Expr | None:
 
 
 def _may_be_trained(module: ModuleFacts, receiver: t.Expr) -> bool:
-    """False where the file shows which modules it optimizes, and this is none of them."""
+    """False where the function (or class) around shows which modules it optimizes, and this is none of them."""
     if _is_optimizer(receiver):
         return True
+    around = _scope(module, receiver)
     optimized = {
         last_name(call.func.value)
         for name in ("parameters", "named_parameters")
         for call in module.calls_by_name.get(name, ())
-        if isinstance(call.func, t.Attribute)
+        if isinstance(call.func, t.Attribute) and _scope(module, call.func.value) is around
     }
     base = receiver.value if isinstance(receiver, t.Attribute) and receiver.attr == "module" else receiver
     return not optimized or last_name(base) in optimized or last_name(receiver) in optimized
+
+
+def _scope(module: ModuleFacts, receiver: t.Expr) -> t.Node:
+    """Where the variable is at home: the class of `self.x`, the function of a local, the module of a global."""
+    root = root_name(receiver)
+    holder = flow.class_of(receiver) if root is not None and module.names.is_self(root) else None
+    if holder is not None:
+        return holder
+    scope = module.names.scope_of(root) if root is not None else None
+    return scope.node if scope is not None else module.root
 
 
 def _is_optimizer(receiver: t.Expr) -> bool:
