@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ckpt_lint.artifact.access import RandomAccess
 from ckpt_lint.artifact.cursor import Cursor
 from ckpt_lint.artifact.facts import MemberFacts, Problem, StorageFacts, TensorFacts
-from ckpt_lint.artifact.limits import Deadline, LimitReached, Limits
+from ckpt_lint.artifact.limits import Deadline, LimitReached, Limits, memory_for
 from ckpt_lint.artifact.machine import Machine, Nested, Persist, Refuse
 from ckpt_lint.artifact.op_objects import handlers_for
 from ckpt_lint.artifact.tables import Accepted, accepted
@@ -88,6 +88,7 @@ class Draft:
         """Read one pickle from the cursor; a limit that it hits becomes a problem of the file."""
         machine = Machine(cursor, self.limits, self.table, persist, accept=self.accept)
         machine.nested = self.nested
+        machine.memory_limit = memory_for(self.limits, self.access.size if size is None else size)
         run = PickleRun(role, member, cursor.offset, machine)
         self.runs.append(run)
         if self.deadline is None:

@@ -20,7 +20,9 @@ class Limits:
     line_bytes: int = 1 << 16
     memo_entries: int = 4_000_000
     globals: int = 10_000
-    memory: int = 72 << 20
+    memory: int = 64 << 20
+    memory_per_byte: int = 10
+    memory_most: int = 1 << 30
     members: int = 1_000_000
     directory_bytes: int = 64 << 20
     tree_nodes: int = 400_000
@@ -34,6 +36,12 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+
+def memory_for(limits: Limits, size: int) -> int:
+    """Bytes of memory that a pickle of `size` bytes may take: honest large headers need more than small ones."""
+    more = limits.memory_per_byte * max(0, size - (1 << 20))
+    return min(limits.memory + more, max(limits.memory, limits.memory_most))
 
 
 class LimitReached(Exception):

@@ -95,6 +95,7 @@ class Machine:
         self.nested: Nested | None = None
         self.operands_seen: set[str] = set()
         self.memory = 0
+        self.memory_limit = limits.memory
         self.costly_keys = 0
         self.result: Value = None
         self.finished = False
@@ -194,5 +195,5 @@ class Machine:
         if len(self.memo) > self.limits.memo_entries:
             raise LimitReached("the memo is too large")
         live = self.memory + 100 * len(self.memo) + 64 * len(self.stack) + 120 * len(self.frames)
-        if live > self.limits.memory:
-            raise LimitReached(f"it would take more than {self.limits.memory >> 20} MB to read")
+        if live > self.memory_limit:
+            raise LimitReached(f"it would take more than {self.memory_limit >> 20} MB to read")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ckpt_lint.artifact.cursor import Cursor
 from ckpt_lint.artifact.draft import Draft, PickleRun, no_persistent, storage_facts
 from ckpt_lint.artifact.facts import MemberFacts
-from ckpt_lint.artifact.limits import Deadline
 from ckpt_lint.artifact.machine import Persist
 from ckpt_lint.artifact.storages import ZipStorages
 from ckpt_lint.artifact.zipdir import (
@@ -240,12 +239,10 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
     if opened is None:
         draft.obstruct(f"PytorchStreamReader failed reading {member.name}", "damage")
         return
-    if draft.deadline is None:
-        draft.deadline = Deadline(draft.limits, min(member.size, 4 * member.packed))
     feed = Feed(draft.access, member, opened)
     cursor = Cursor(feed, member.size, draft.limits)
     try:
-        run = draft.run_pickle(cursor, persist, role, member.name)
+        run = draft.run_pickle(cursor, persist, role, member.name, size=min(member.size, 4 * member.packed))
         if role == "object" and run.machine.broken and not run.machine.limited:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
         if run.machine.finished:
