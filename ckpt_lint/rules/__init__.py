@@ -42,7 +42,24 @@ from ckpt_lint.rules.restoring import (
     unplaced_restored_module,
     unreviewed_partial_load,
 )
-from ckpt_lint.rules.saving import 
+from ckpt_lint.rules.saving import (
+    device_bound_save,
+    legacy_serialization,
+    live_module_cast,
+    misnamed_format,
+    non_atomic_save,
+    parameters_saved,
+    pickle_export,
+    pickled_weights,
+    refused_protocol,
+    state_dict_not_called,
+    state_dict_reference,
+    unguarded_distributed_save,
+    view_saved,
+    weights_only_blocker,
+    whole_module_save,
+    wrapped_state_dict,
+)
 from ckpt_lint.rules.training_state import (
     best_or_latest_only,
     missing_best_metric,
