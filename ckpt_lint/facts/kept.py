@@ -303,9 +303,21 @@ def _kept_by_object(steps: Steps, held: _Held, use: t.Expr) -> bool:
         return False  # read at once by a method that this one calls
     if _is_optimizer(held.receiver) and method.name == "__init__":
         return False  # no step was made yet: there is no state to share
+    if _restored_into_itself(module, held, use):
+        return True
     trains = any(holder.start <= step.start < holder.end for step in steps.of(module))
     improved = any(_asks_for_progress(test.test) for test in tests_above(held.target))
     return improved or (trains and bool(_KEEPSAKE.search(target.attr)))
+
+
+def _restored_into_itself(module: ModuleFacts, held: _Held, use: t.Expr) -> bool:
+    """`x.load_state_dict(self.kept)` of the very module whose references are kept: it changes nothing, ever."""
+    call = use.parent.parent if isinstance(use.parent, t.Argument) else None
+    if not isinstance(call, t.Call) or not isinstance(call.func, t.Attribute) or call.func.attr != "load_state_dict":
+        return False
+    taken, given = module.variable(held.receiver), call.func.value
+    values = [given, *(b.value for b in module.names.bindings(given) if b.how == "assign" and b.value is not None)]
+    return taken is not None and any(module.variable(value) == taken for value in values)
 
 
 def _asks_for_progress(test: t.Expr) -> bool:
