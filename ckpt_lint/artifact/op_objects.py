@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _compat_pickle  # Python's own table of renamed names; a private module, the same since 3.0
 
+from ckpt_lint.artifact.joblib_arrays import WRAPPER, skip_array
 from ckpt_lint.artifact.machine import Broken, Handler, Machine, Refuse
 from ckpt_lint.artifact.op_containers import CONTAINERS
 from ckpt_lint.artifact.op_plain import PLAIN, unknown
@@ -198,6 +199,8 @@ def build(m: Machine) -> None:
         target.state.append(state)
         if isinstance(target.callee, Global):
             m.use(target.callee, "BUILD")
+        if target.path == WRAPPER:
+            skip_array(m, target, state)
     if isinstance(target, Ordered):
         _update_attributes(m, target, state)
     elif isinstance(target, Tensor):

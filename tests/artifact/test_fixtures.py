@@ -125,3 +125,20 @@ def test_framework_objects_are_known_data(tmp_path: Path) -> None:
     ):
         torch.save(value, tmp_path / f"{number}.pt")
         assert read_artifact(tmp_path / f"{number}.pt").unknown_globals == ()
+
+
+def test_arrays_of_joblib(tmp_path: Path) -> None:
+    """Raw bytes stand between the opcodes; what follows them is read all the same."""
+    import pickle
+
+    wrapped = b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(\x8c\x05shapeK\x03\x85\x8c\x05dtype"
+    wrapped += b"cnumpy\ndtype\n\x8c\x02f8\x85R\x8c\x1bnumpy_array_alignment_bytesK\x10ub\x03\xff\xff\xff" + bytes(24)
+    honest, evil = tmp_path / "honest.pkl", tmp_path / "evil.pkl"
+    honest.write_bytes(wrapped + b".")
+    evil.write_bytes(wrapped + b"0cbuiltins\nexec\n\x8c\x04pass\x85R.")
+    objects = tmp_path / "objects.pkl"
+    objects.write_bytes(wrapped.replace(b"\x02f8", b"\x02O8") + pickle.dumps([1]))
+    assert list(findings(read_artifact(honest))) == []
+    assert "CKP501" in {item.code for item in findings(read_artifact(evil))}
+    assert "CKP501" in {item.code for item in findings(read_artifact(objects))}
+    assert unreadable(read_artifact(objects))
