@@ -36,12 +36,11 @@ class Places(Protocol):
 
 def own_imports(module: ModuleFacts) -> Iterator[Import]:
     """The imports of a parsed module."""
-    for node in module.nodes:
-        if isinstance(node, t.ImportFrom):
-            yield Import(node.module, node.level, tuple(alias.name for alias in node.names))
-        elif isinstance(node, t.Import):
-            for alias in node.names:
-                yield Import(alias.name, 0, ())
+    for node in module.all(t.ImportFrom):
+        yield Import(node.module, node.level, tuple(alias.name for alias in node.names))
+    for plain in module.all(t.Import):
+        for alias in plain.names:
+            yield Import(alias.name, 0, ())
 
 
 def reached(
@@ -67,14 +66,13 @@ def reached(
 
 def renamed(module: ModuleFacts, names: frozenset[str]) -> Iterator[str]:
     """What a module calls some of `names` instead: `from m import save as keep`."""
-    for node in module.nodes:
-        if isinstance(node, t.ImportFrom):
-            for alias in node.names:
-                if alias.asname and alias.name in names:
-                    yield alias.asname
-        elif isinstance(node, t.Assign) and isinstance(node.value, (t.Name, t.Attribute)):
-            if last_name(node.value) in names:
-                yield from (target.id for target in node.targets if isinstance(target, t.Name))
+    for node in module.all(t.ImportFrom):
+        for alias in node.names:
+            if alias.asname and alias.name in names:
+                yield alias.asname
+    for assign in module.all(t.Assign):
+        if isinstance(assign.value, (t.Name, t.Attribute)) and last_name(assign.value) in names:
+            yield from (target.id for target in assign.targets if isinstance(target, t.Name))
 
 
 def callers_by_name(module: ModuleFacts, names: frozenset[str]) -> frozenset[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.names import Names, path_key
 from ckpt_lint.source.scopes import Binding, Scopes
 
+N = TypeVar("N", bound=t.Node)
 Variable = tuple[int, str]
 """A variable of a module: the pre-order index of the scope (a class for `self.x`) that holds it, and its path."""
 
@@ -27,26 +29,38 @@ class ModuleFacts:
         self.names = Names(self.nodes, self.scopes)
 
     @cached_property
+    def _by_kind(self) -> Mapping[type[t.Node], list[t.Node]]:
+        out: dict[type[t.Node], list[t.Node]] = {}
+        for node in self.nodes:
+            out.setdefault(type(node), []).append(node)
+        return out
+
+    def all(self, kind: type[N]) -> Sequence[N]:
+        """Every node of one kind, in pre-order."""
+        return self._by_kind.get(kind, [])  # type: ignore[return-value]
+
+    @cached_property
     def calls(self) -> Sequence[t.Call]:
         """Every call, in source order."""
-        return tuple(sorted((n for n in self.nodes if isinstance(n, t.Call)), key=lambda n: (n.start, -n.end)))
+        return tuple(sorted(self.all(t.Call), key=lambda n: (n.start, -n.end)))
 
-    @cached_property
+    @property
     def functions(self) -> Sequence[t.FunctionDef]:
         """Every function and method, in source order."""
-        return tuple(n for n in self.nodes if isinstance(n, t.FunctionDef))
+        return self.all(t.FunctionDef)
 
-    @cached_property
+    @property
     def classes(self) -> Sequence[t.ClassDef]:
         """Every class, in source order."""
-        return tuple(n for n in self.nodes if isinstance(n, t.ClassDef))
+        return self.all(t.ClassDef)
 
     @cached_property
     def definitions(self) -> Mapping[str, t.FunctionDef | t.ClassDef]:
         """Functions and classes by qualified name; of two with one name the later."""
         from ckpt_lint.source.names import qualified
 
-        return {qualified(n): n for n in self.nodes if isinstance(n, (t.FunctionDef, t.ClassDef))}
+        found: list[t.FunctionDef | t.ClassDef] = [*self.functions, *self.classes]
+        return {qualified(n): n for n in sorted(found, key=lambda n: n.start)}
 
     @cached_property
     def calls_by_name(self) -> Mapping[str, Sequence[t.Call]]:
@@ -59,14 +73,9 @@ class ModuleFacts:
     @cached_property
     def keywords(self) -> frozenset[str]:
         """All keyword arguments, attributes and names that occur: a quick test before a slow one."""
-        out: set[str] = set()
-        for node in self.nodes:
-            if isinstance(node, t.Attribute):
-                out.add(node.attr)
-            elif isinstance(node, t.Name):
-                out.add(node.id)
-            elif isinstance(node, t.Argument) and node.keyword:
-                out.add(node.keyword)
+        out = {node.attr for node in self.all(t.Attribute)}
+        out.update(node.id for node in self.all(t.Name))
+        out.update(node.keyword for node in self.all(t.Argument) if node.keyword)
         return frozenset(out)
 
     def variable(self, expr: t.Node) -> Variable | None:
@@ -90,11 +99,10 @@ class ModuleFacts:
     def occurrences(self) -> Mapping[Variable, Sequence[t.Expr]]:
         """Every place that names a variable, in source order."""
         out: dict[Variable, list[t.Expr]] = {}
-        for node in self.nodes:
-            if isinstance(node, (t.Name, t.Attribute, t.Subscript)):
-                variable = self.variable(node)
-                if variable is not None:
-                    out.setdefault(variable, []).append(node)
+        for node in (*self.all(t.Name), *self.all(t.Attribute), *self.all(t.Subscript)):
+            variable = self.variable(node)
+            if variable is not None:
+                out.setdefault(variable, []).append(node)
         for places in out.values():
             places.sort(key=lambda n: n.start)
         return out

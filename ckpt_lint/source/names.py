@@ -57,7 +57,7 @@ class Names:
         self._attributes: dict[t.ClassDef, dict[str, list[Binding]]] = {}
         self._cache: dict[t.Node, tuple[str, ...]] = {}
         for node in nodes:
-            if isinstance(node, (t.Assign, t.AnnAssign, t.AugAssign, t.NamedExpr, t.For, t.WithItem)):
+            if type(node) in _PATH_BINDING:
                 self._record_paths(node)
 
     # -- bindings ---------------------------------------------------------------------------------------------------
@@ -237,6 +237,9 @@ class Names:
     def is_a(self, expr: t.Node | None, *names: str) -> bool:
         """Whether an expression may stand for one of `names`."""
         return any(name in names for name in self.of(expr))
+
+
+_PATH_BINDING = frozenset({t.Assign, t.AnnAssign, t.AugAssign, t.NamedExpr, t.For, t.WithItem})
 
 
 def _dots(star: t.ImportFrom) -> bool:

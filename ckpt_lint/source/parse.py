@@ -16,7 +16,7 @@ from typing import Any
 
 from ckpt_lint.model import Location, Problem, Status
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.positions import Positions, parse_twin
+from ckpt_lint.source.positions import NEWLINE, Positions, parse_twin
 from ckpt_lint.source.slices import sliced
 
 MAX_CHAIN = 500
@@ -25,7 +25,6 @@ MAX_CHAIN = 500
 MAX_DEPTH = 150
 """Nesting of expressions and statements that is still read; Python itself stops at 100 indents and 200 brackets."""
 
-LONG_STATEMENT = 2 * MAX_CHAIN
 _NESTING = re.compile(r"too many nested|too deeply|too many statically|stack overflow|recursion", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \t]{80,}|\n[ \t]*(?=\n)")
 _BRACKETS = re.compile(r"[(\[{]{60}")
@@ -58,7 +57,7 @@ def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
     if twin is not None:
         if slicing:
             code = sliced(code, twin)
-        _refuse_long_chains(twin)
+        _refuse_long_chains(code, twin)
     elif _BRACKETS.search(code):
         raise _problem(Status.TOO_DEEP, "brackets are nested too deeply to be read")
     try:
@@ -93,15 +92,29 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 stack.extend(reversed(inner))
 
 
-def _refuse_long_chains(module: ast.Module) -> None:
-    """Raise where an expression is too long or too deep for LibCST. Only long statements are looked into."""
+def _refuse_long_chains(code: str, module: ast.Module) -> None:
+    """Raise where an expression is too long or too deep for LibCST. Only statements with many marks are looked into."""
+    if not _is_dense(code):
+        return
+    starts = [0, *(match.end() for match in NEWLINE.finditer(code)), len(code)]
     for statement in _statements(module.body):
         first = getattr(statement, "body", None)
         last = first[0].lineno if isinstance(first, list) and first else (statement.end_lineno or 0)
-        lines = last - statement.lineno
-        width = (statement.end_col_offset or 0) if lines == 0 else LONG_STATEMENT
-        if lines > 8 or width >= LONG_STATEMENT:
+        if _is_dense(code[starts[statement.lineno - 1] : starts[max(last, statement.lineno)]]):
             _refuse_deep(statement)
+
+
+def _is_dense(text: str) -> bool:
+    """Whether a text has enough operators, dots, brackets or words to hold a long chain or deep nesting."""
+    if len(text) < MAX_DEPTH:
+        return False
+    marks = sum(text.count(mark) for mark in "+-*/%|&^@~")
+    words = text.count(" and ") + text.count(" or ") + text.count("not ") + text.count(" if ") + text.count("lambda")
+    return marks + words > MAX_DEPTH or text.count(".") > MAX_CHAIN or _brackets(text) > MAX_DEPTH
+
+
+def _brackets(text: str) -> int:
+    return text.count("(") + text.count("[") + text.count("{")
 
 
 def _refuse_deep(statement: ast.stmt) -> None:

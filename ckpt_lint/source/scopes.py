@@ -62,13 +62,22 @@ class Scopes:
         root = nodes[0]
         self.module = Scope(root, None)
         self._own: dict[t.Node, Scope] = {root: self.module}
-        for node in nodes:
-            if isinstance(node, SCOPE_NODES) and node is not root:
-                self._own[node] = Scope(node, self.of(node))
-        for node in nodes:
-            if isinstance(node, t.Declare):
-                self.of(node).declared.update(dict.fromkeys(node.names, node.kind))
-        for node in nodes:
+        self._scopes: list[Scope] = [self.module]
+        binding: list[t.Node] = []
+        for node in nodes[1:]:  # pre-order: a parent's scope is known before its children's
+            parent = node.parent
+            opened = self._own.get(parent) if node.role not in _OUTSIDE else None
+            scope = opened if opened is not None else self._scopes[parent.index]
+            self._scopes.append(scope)
+            kind = type(node)
+            if kind in _OPENING:
+                self._own[node] = Scope(node, scope)
+            if kind in _BINDING:
+                binding.append(node)
+            elif kind is t.Declare:
+                assert isinstance(node, t.Declare)
+                scope.declared.update(dict.fromkeys(node.names, node.kind))
+        for node in binding:
             self._bind(node)
 
     def opened_by(self, node: t.Node) -> Scope:
@@ -77,12 +86,7 @@ class Scopes:
 
     def of(self, node: t.Node) -> Scope:
         """The scope in which a node is evaluated: decorators, defaults and annotations belong outside."""
-        while node.parent is not node:
-            parent = node.parent
-            if isinstance(parent, SCOPE_NODES) and parent in self._own and node.role not in _OUTSIDE:
-                return self._own[parent]
-            node = parent
-        return self.module
+        return self._scopes[node.index]
 
     def lookup(self, name: str, scope: Scope) -> Scope | None:
         """The scope that binds `name` as seen from `scope`, by Python's rules; None where nothing here does."""
@@ -179,3 +183,9 @@ class Scopes:
 _OUTSIDE = frozenset({"decorators", "returns", "bases"})
 """Fields of a definition that are evaluated outside of it. Parameters are handled as inside: their defaults and
 annotations rarely name what the body binds."""
+
+_OPENING = frozenset(SCOPE_NODES)
+_BINDING = frozenset({
+    t.Assign, t.AnnAssign, t.AugAssign, t.NamedExpr, t.For, t.Generator, t.WithItem, t.Delete, t.FunctionDef, t.ClassDef,
+    t.Parameter, t.Import, t.ImportFrom, t.Handler, t.Case,
+})  # fmt: skip

@@ -157,10 +157,17 @@ def link(root: Node) -> tuple[Node, ...]:
         node = stack.pop()
         node.index = len(order)
         order.append(node)
-        below = list(children(node))
-        for name, child in below:
-            child.parent, child.role = node, name
-        stack.extend(child for _, child in reversed(below))
+        below: list[Node] = []
+        for name in node.CHILDREN:
+            value = getattr(node, name)
+            if value is None:
+                continue
+            for child in value if type(value) is tuple else (value,):
+                if child is not None:
+                    child.parent, child.role = node, name
+                    below.append(child)
+        below.reverse()
+        stack += below
     return tuple(order)
 
 

@@ -12,7 +12,7 @@ import pytest
 from ckpt_lint.model import Status
 from ckpt_lint.source import store
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.parse import MAX_CHAIN, Unparsable, parse
+from ckpt_lint.source.parse import MAX_CHAIN, MAX_DEPTH, Unparsable, parse
 
 SYNTAX = '''\
 """doc"""
@@ -157,8 +157,10 @@ def test_a_chain_of_the_longest_allowed_length_is_read() -> None:
     assert parse(code).module.body
 
 
-def test_brackets_as_deep_as_python_allows_are_read() -> None:
-    assert parse("x = " + "[" * 170 + "]" * 170 + "\n").module.body
+def test_brackets_of_the_deepest_nesting_allowed_are_read() -> None:
+    assert parse("x = " + "[" * (MAX_DEPTH - 2) + "]" * (MAX_DEPTH - 2) + "\n").module.body
+    with pytest.raises(Unparsable):
+        parse("x = " + "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2) + "\n")
 
 
 def test_a_long_elif_chain_is_read() -> None:
