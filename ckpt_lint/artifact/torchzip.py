@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ckpt_lint.artifact.cursor import Cursor
 from ckpt_lint.artifact.draft import Draft, PickleRun, no_persistent, storage_facts
 from ckpt_lint.artifact.facts import MemberFacts
@@ -70,7 +72,7 @@ def _identify(draft: Draft, directory: Directory, root: str) -> None:
     """The kind of archive, by the records that it has."""
     names = {member.folded for member in directory.members}
     inside = root.lower() + "/"
-    one_root = bool(root) and all(name.startswith(inside) for name in names)
+    one_root = bool(root) and all(member.name.startswith(root + "/") for member in directory.members)
     if not one_root:
         message = "file in archive is not in a subdirectory"
         draft.obstruct(f"PytorchStreamReader: {message}", "damage" if f"{inside}data.pkl" in names else "foreign")
@@ -212,7 +214,8 @@ def _read_labels(draft: Draft, directory: Directory, root: str) -> None:
         draft.obstruct("PytorchStreamReader failed locating file version: file not found", "damage")
     else:
         draft.format_version = version.decode("latin-1").strip()[:20]
-        if not draft.format_version.isdigit() or not 1 <= int(draft.format_version) <= 10:
+        number = re.match(r"\d{1,9}", draft.format_version, re.ASCII)
+        if number is None or not 1 <= int(number.group()) <= 10:
             draft.problem("damage", f"container version {draft.format_version!r}, torch reads 1 to 10")
             draft.obstruct(f"container version {draft.format_version!r} is not supported", "damage")
     order = _small(draft, directory, f"{root}/byteorder")

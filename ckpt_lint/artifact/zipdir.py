@@ -18,6 +18,7 @@ LOCAL = b"PK\x03\x04"
 _CENTRAL = b"PK\x01\x02"
 _TAIL = (1 << 16) + 22
 _MASK = 0xFFFFFFFF
+_FOLDER = 0x10
 ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
 
 
@@ -143,7 +144,7 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         if data[position : position + 4] != _CENTRAL or len(data) < position + 46:
             directory.remarks.append(Remark("an entry of the zip directory is broken", None, base + position, True))
             return
-        (flags, method, _, _, crc, packed, size, name_len, extra_len, note_len, disk, _, _, header) = (
+        (flags, method, _, _, crc, packed, size, name_len, extra_len, note_len, disk, _, attributes, header) = (
             struct.unpack_from("<HHHHIIIHHHHHII", data, position + 8)
         )
         name_at = position + 46
@@ -151,22 +152,26 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         extra = data[name_at + name_len : name_at + name_len + extra_len]
         packed, size, header = _wide(extra, packed, size, header)
         name = _decoded(raw, base + position, directory)
+        folder = bool(attributes & _FOLDER)
         member = Member(name, method, flags, crc, packed, size, header, base + position)
         directory.members.append(member)
-        if flags & ENCRYPTED or method or packed != size or disk or header + 30 + packed > file_size or "\x00" in name:
-            _check_entry(member, disk, file_size, directory)
+        if flags & ENCRYPTED or method or packed != size or disk or header + 30 + packed > file_size or folder:
+            _check_entry(member, disk, file_size, directory, folder=folder)
         position = name_at + name_len + extra_len + note_len
     if position != len(data):
         directory.remarks.append(Remark("the zip directory holds more than its entries", offset=base + position))
 
 
 def _decoded(raw: bytes, offset: int, directory: Directory) -> str:
-    """A member's name. torch hands all of them to Python as utf-8, and fails where one is not."""
+    """A member's name, which ends at a zero byte for torch and Python. torch fails where one is not utf-8."""
+    name, zero, _ = raw.partition(b"\x00")
+    if zero:
+        directory.remarks.append(Remark("a record's name has a zero byte in it", None, offset, False, True))
     try:
-        return raw.decode("utf-8")
+        return name.decode("utf-8")
     except UnicodeDecodeError:
         directory.remarks.append(Remark("a record's name is not utf-8", None, offset, True))
-        return raw.decode("utf-8", "replace")
+        return name.decode("utf-8", "replace")
 
 
 def _wide(extra: bytes, packed: int, size: int, header: int) -> tuple[int, int, int]:
@@ -186,7 +191,7 @@ def _wide(extra: bytes, packed: int, size: int, header: int) -> tuple[int, int, 
     return packed, size, header
 
 
-def _check_entry(member: Member, disk: int, file_size: int, directory: Directory) -> None:
+def _check_entry(member: Member, disk: int, file_size: int, directory: Directory, *, folder: bool) -> None:
     def remark(message: str, *, fatal: bool = False, hostile: bool = False) -> None:
         directory.remarks.append(Remark(message, member.name, member.entry, fatal, hostile))
 
@@ -195,13 +200,13 @@ def _check_entry(member: Member, disk: int, file_size: int, directory: Directory
     if member.flags & ENCRYPTED:
         remark("the record is marked as encrypted or patched", fatal=True)
     if member.method == 0 and member.packed != member.size:
-        remark("a stored record whose two sizes differ", fatal=True)
+        remark("a stored record whose two sizes differ")
     if member.method not in (0, 8):
         remark(f"compression method {member.method} is none that torch reads", fatal=True)
     if member.size and not member.packed:
         remark("a record of no bytes that says it unpacks to some", fatal=True)
-    if "\x00" in member.name:
-        remark("a name with a zero byte in it", hostile=True)
+    if folder and member.size:
+        remark("the record is marked as a folder: torch reads nothing of it", hostile=True)
     if disk not in (0, 0xFFFF):
         remark("the record is on another disk", fatal=True)
 

@@ -294,6 +294,8 @@ def payload_containers() -> Iterator[tuple[str, bytes]]:
     yield "local strong encryption", patched_local(with_pickle(EVIL), 6, 0x40)
     yield "wrong crc", wrong_crc(with_pickle(EVIL))
     yield "local name", renamed_local(with_pickle(EVIL))
+    zero = with_pickle(EVIL, name="data.pklX").replace(b"data.pklX", b"data.pkl\x00")
+    yield "zero byte in the name", zero
     yield "hidden record", hidden_record(EVIL)
     yield "nested load_from_bytes", pickle.dumps(Nested(with_pickle(EVIL)))
     yield "nested legacy in bytes", with_pickle(pickle.dumps(Nested(old({"x": Call(exec, LINE)})), 3))
