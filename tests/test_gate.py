@@ -88,7 +88,9 @@ def test_a_slice_keeps_every_place(newline: str) -> None:
 def test_a_run_with_and_without_the_gate_counts_the_same(tmp_path: Path) -> None:
     (tmp_path / "setup.cfg").write_text("")
     (tmp_path / "io_helpers.py").write_text("import torch\n\ndef keep(obj, where):\n    torch.save(obj, where)\n")
-    (tmp_path / "train.py").write_text("from io_helpers import keep\nfrom torch import nn\nnet = nn.Linear(1, 1)\nkeep(net, 'a')\n")
+    (tmp_path / "train.py").write_text(
+        "from io_helpers import keep\nfrom torch import nn\nnet = nn.Linear(1, 1)\nkeep(net, 'a')\n"
+    )
     assert not may_matter((tmp_path / "train.py").read_bytes())
     settings = settings_for(tmp_path, ALL_CODES)
     assert Workspace().reaches(str(tmp_path / "train.py"), (tmp_path / "train.py").read_bytes(), settings)

@@ -91,7 +91,7 @@ class Matching:
         same = [s for s in saves if self._same(wanted, self.save_path(s), s.path_module is load.module)]
         above = [s for s in same if s.call.start < load.call.start]
         below = [s for s in same if s.call.start >= load.call.start]
-        return tuple([*reversed(above), *below])
+        return (*reversed(above), *below)
 
     def _same(self, one: PathFacts, other: PathFacts, same_module: bool) -> bool:
         if one.text and other.text and (one.text == other.text or (one.last and one.last == other.last)):
