@@ -13,11 +13,14 @@ _WORDS = ("safe_globals", "add_safe_globals")
 
 
 def inside_safe_globals(module: ModuleFacts, node: t.Node) -> bool:
-    """Whether a node stands in a `with torch.serialization.safe_globals(...)`."""
+    """Whether a node stands in a `with torch.serialization.safe_globals(...)`, or in a project's own of that name."""
     for parent in t.ancestors(node):
         if isinstance(parent, t.With):
             for item in parent.items:
-                if isinstance(item.value, t.Call) and module.names.is_a(item.value.func, apis.SAFE_GLOBALS):
+                called = item.value.func if isinstance(item.value, t.Call) else None
+                if called is not None and (
+                    module.names.is_a(called, apis.SAFE_GLOBALS) or "safe_globals" in last_name(called)
+                ):
                     return True
     return False
 

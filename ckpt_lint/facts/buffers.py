@@ -30,10 +30,15 @@ def is_stream(values: Values, load: Load) -> bool:
 
 
 def is_round_trip(facts: Facts, load: Load) -> bool:
-    """Whether the same module saves into the stream that is loaded, or into one whose bytes the stream is made of."""
+    """Whether the same module saves into the stream that is loaded, or into one whose bytes the stream may be made of.
+
+    Bytes of which nothing is known (an argument, an entry) may be any that the module itself wrote into memory.
+    """
     if load.path is None:
         return False
-    streams = list(_streams(facts.values, load.path_module, load.path))
+    streams = _streams(facts.values, load.path_module, load.path)
+    if _is_of_unknown_bytes(facts.values, load.path_module, load.path):
+        return any(facts.saves.in_memory(save) for save in facts.saves.direct(load.path_module))
     for save in facts.saves.direct(load.path_module):
         if save.path is not None and save.path_module is load.path_module:
             variable = load.path_module.variable(save.path)
@@ -50,3 +55,14 @@ def _streams(values: Values, module: ModuleFacts, path: t.Expr) -> list[t.Expr]:
             for arg in origin.node.args:
                 out.extend(n for n in t.walk(arg.value) if isinstance(n, (t.Name, t.Attribute)))
     return out
+
+
+def _is_of_unknown_bytes(values: Values, module: ModuleFacts, path: t.Expr) -> bool:
+    """`io.BytesIO(data)`, where `data` came in as an argument or out of a dict."""
+    for origin in values.origins(module, path):
+        if not isinstance(origin.node, t.Call) or len(origin.node.args) != 1:
+            return False
+        data = origin.node.args[0].value
+        if not all(o.how in ("param", "unbound") or isinstance(o.node, t.Subscript) for o in values.origins(module, data)):
+            return False
+    return True

@@ -36,7 +36,7 @@ class Load:
     `open` says that a `**kwargs` may hold more. `wrapper` is the function through which `call` loads, `inner` the load
     in it. `inherited` names parameters that the call left to a default, and the parameter that has it; `forwards` the
     arguments that the function around the load takes from its callers: those are judged at their calls. `homes` are
-    the modules of arguments that a wrapper in another module fills in.
+    the modules of arguments that a wrapper in another module fills in, `unknown` those about which it has a say.
     """
 
     module: ModuleFacts
@@ -50,6 +50,7 @@ class Load:
     forwards: frozenset[str] = frozenset()
     handed_over: bool = False
     homes: Mapping[str, ModuleFacts] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
     @property
     def path(self) -> t.Expr | None:
@@ -77,7 +78,7 @@ class Load:
         constant = self.constant(name)
         if constant is not None:
             return constant.value is not None
-        return name in self.given or self.open or name in self.forwards
+        return name in self.given or self.open or name in self.forwards or name in self.unknown
 
     def value(self, name: str) -> t.Expr | None:
         """The argument as it is written, None where it is absent or unknown."""
@@ -209,8 +210,7 @@ class Loads:
         for value in doubles:
             param = parameter_of(module, value, function)
             if param is not None and param.kind == "double-star":
-                settled = settled_keys(module, value)
-                out.update(name for name in FORWARDED if name not in given and name not in settled)
+                out.update(name for name in FORWARDED if name not in given)
         return frozenset(out)
 
     # -- wrappers ---------------------------------------------------------------------------------------------------
@@ -286,8 +286,9 @@ class Loads:
             given.setdefault(name, value)
         forwards = self._outer_forwards(module, call, given)
         return Load(
-            module, call, inner.api, given, is_open, wrapper, inner, inherited, forwards, inner.handed_over, homes
-        )
+            module, call, inner.api, given, is_open, wrapper, inner, inherited, forwards, inner.handed_over, homes,
+            (inner.unknown | settled_keys(inner.module, inner.call)) - set(extra),
+        )  # fmt: skip
 
     def _outer_forwards(self, module: ModuleFacts, call: t.Call, given: Mapping[str, t.Expr]) -> frozenset[str]:
         function = flow.function_of(call)

@@ -50,10 +50,11 @@ def read_arguments(
     return given, is_open, doubles
 
 
-def settled_keys(module: ModuleFacts, options: t.Expr) -> frozenset[str]:
-    """The keys of a `**kwargs` about which its function has a say: `kwargs["k"] = v`, `.setdefault`, `"k" in kwargs`."""
+def settled_keys(module: ModuleFacts, call: t.Call) -> frozenset[str]:
+    """The keys of a call's `**kwargs` about which its function has a say: `kwargs["k"] = v`, `.setdefault`, `"k" in`."""
     keys: set[str] = set()
-    for place in module.uses(options):
+    options = [arg.value for arg in call.args if arg.star == "**"]
+    for place in (place for option in options for place in module.uses(option)):
         parent = place.parent
         if isinstance(parent, t.Subscript) and place.role == "value":
             keys.add(module.string(parent.sub) or "")
