@@ -70,10 +70,11 @@ def predict(path, images):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Restored:
-    """A module variable and the call that restored it."""
+    """A module variable and the call that restored it; `whole` says that the module itself came out of the file."""
 
     call: t.Call
     name: t.Expr
+    whole: bool = False
 
 
 def check(view: View) -> Iterator[Report]:
@@ -81,7 +82,9 @@ def check(view: View) -> Iterator[Report]:
     seen = set()
     for restored in _restored(view):
         key = view.module.variable(restored.name)
-        if key is None or (key, flow.body_of(restored.call)) in seen or not _in_training_mode(view, restored):
+        if key is None or (key, flow.body_of(restored.call)) in seen:
+            continue
+        if not restored.whole and not _in_training_mode(view, restored):
             continue
         scope = scope_of(view, restored.name)
         run = next((p for p in scope.places if _is_after(p, restored) and runs(view, p)), None)
@@ -112,7 +115,7 @@ def _restored(view: View) -> Iterator[_Restored]:
             target = statement.targets[0]
             for item in target.items if isinstance(target, t.Sequence) else (target,):
                 if last_name(item) in used and _is_plain(view, item):
-                    yield _Restored(load.call, item)
+                    yield _Restored(load.call, item, whole=True)
 
 
 def _is_plain(view: View, expr: t.Expr) -> bool:
@@ -162,7 +165,7 @@ def _in_training_mode(view: View, restored: _Restored) -> bool:
     if any(switches_mode(b.value) for b in bindings if b.value is not None):
         return False
     origins = view.facts.values.origins(view.module, restored.name)
-    return all(_trains_when_new(view, o) or o.node is restored.call for o in origins) and bool(origins)
+    return bool(origins) and all(_trains_when_new(view, o) for o in origins)
 
 
 def _trains_when_new(view: View, origin: Origin) -> bool:
