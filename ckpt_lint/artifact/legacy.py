@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ckpt_lint.artifact.access import RandomAccess
+from ckpt_lint.artifact.access import BLOCK, RandomAccess
 from ckpt_lint.artifact.cursor import Cursor
 from ckpt_lint.artifact.draft import Draft, PickleRun, no_persistent, storage_facts
 from ckpt_lint.artifact.facts import MemberFacts
@@ -26,7 +26,7 @@ def cursor_at(draft: Draft, start: int = 0, access: RandomAccess | None = None) 
 
     def feed(length: int) -> bytes:
         nonlocal place
-        data = source.read_at(place, length)
+        data = source.read_at(place, length if source.seeks_are_cheap else min(length, BLOCK))
         place += len(data)
         return data
 
