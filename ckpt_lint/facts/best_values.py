@@ -10,8 +10,9 @@ from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
 from ckpt_lint.facts.metrics import MetricGuard, own_guard
 from ckpt_lint.facts.resume import ResumePath, Resumes
 from ckpt_lint.facts.saves import Saves
+from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.training import Training, TrainingCheckpoint, mentions
-from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -48,20 +49,14 @@ class BestValues:
     def lost(self, module: ModuleFacts) -> Iterator[LostBest]:
         """The guarded saves of a module whose metric a resumed run does not know, one for each metric."""
         seen: set[tuple[str, str]] = set()
-        for node in self._guarded(module):
-            guard = own_guard(self.world, module, node)
-            if guard is None or guard.best is None:
-                continue
-            key = (guard.module.path, path_key(guard.best))
-            if key in seen:
-                continue
-            found = self._lost(module, node, guard)
+        for node, guard in self._guarded(module):
+            key = (guard.module.path, path_key(guard.best) if guard.best is not None else "")
+            found = self._lost(module, node, guard) if key not in seen else None
             if found is not None:
                 seen.add(key)
                 yield found
 
     def _lost(self, module: ModuleFacts, node: t.Call, guard: MetricGuard) -> LostBest | None:
-        assert guard.best is not None
         if not starts_afresh(guard):
             return None
         modules = self._program(module, node, guard)
@@ -74,24 +69,26 @@ class BestValues:
 
     # -- guarded saves ----------------------------------------------------------------------------------------------
 
-    def _guarded(self, module: ModuleFacts) -> Iterator[t.Call]:
-        """The calls that write a file: saves, project functions that save, copies and renames."""
+    def _guarded(self, module: ModuleFacts) -> Iterator[tuple[t.Call, MetricGuard]]:
+        """The guarded calls that write a file: saves, project functions that save, copies and renames."""
         saves = {save.call for save in self.saves.of(module) if not self.saves.in_memory(save)}
         for call in module.calls:
+            guard = own_guard(self.world, module, call)
+            if guard is None or guard.best is None:
+                continue
             if call in saves or self._copies(module, call) or self._calls_a_save(module, call):
-                yield call
+                yield call, guard
 
     def _copies(self, module: ModuleFacts, call: t.Call) -> bool:
         names = module.names.of(call.func)
         return last_name(call.func) in COPIES and any(name.startswith(_COPIERS) for name in names)
 
     def _calls_a_save(self, module: ModuleFacts, call: t.Call) -> bool:
-        if not any(isinstance(parent, t.If) for parent in t.ancestors(call)) or "save" not in last_name(call.func):
-            return False
-        return any(self._saves_inside(found) for found in self.world.callees(module, call))
-
-    def _saves_inside(self, found: Definition) -> bool:
-        return any(flow.function_of(save.call) is found.node for save in self.saves.direct(found.module))
+        return any(
+            flow.function_of(save.call) is found.node
+            for found in self.world.callees(module, call)
+            for save in (*self.saves.direct(found.module), *self.saves.of(found.module))
+        )
 
     # -- the program ------------------------------------------------------------------------------------------------
 
@@ -114,19 +111,29 @@ class BestValues:
         for module in modules:
             for save in self.saves.of(module):
                 checkpoint = self.checkpoints.of(save)
-                if checkpoint.shape == "dict" and (checkpoint.open or _holds(checkpoint, wanted, words - {""})):
+                if checkpoint.shape == "dict" and (checkpoint.open or self._holds(checkpoint, wanted, words - {""})):
                     return True
         return False
 
+    def _holds(self, checkpoint: Checkpoint, wanted: set[str], words: set[str]) -> bool:
+        for entry in checkpoint.entries:
+            key = re.sub(r"[^a-z0-9]", "", (entry.key or "").lower())
+            if "best" in key or any(word == key for word in words):
+                return True
+            if wanted & set(self._mentions(entry)):
+                return True
+        return False
 
-def _holds(checkpoint: Checkpoint, wanted: set[str], words: set[str]) -> bool:
-    for entry in checkpoint.entries:
-        key = re.sub(r"[^a-z0-9]", "", (entry.key or "").lower())
-        if "best" in key or any(word == key for word in words):
-            return True
-        if wanted & set(mentions(entry.module, entry.value)):
-            return True
-    return False
+    def _mentions(self, entry: Entry) -> Iterator[str]:
+        """What an entry is made from, under the names that the callers of its function give it too."""
+        own = frozenset(mentions(entry.module, entry.value))
+        yield from own
+        function = flow.function_of(entry.value)
+        for site in self.world.callers(Definition(entry.module, function)) if function is not None else ():
+            assert function is not None
+            given = bind(site.call, function, instance=is_method_call(site.call, function)).values
+            for name in sorted(own & set(given)):
+                yield from mentions(site.module, given[name])
 
 
 def starts_afresh(guard: MetricGuard) -> bool:
