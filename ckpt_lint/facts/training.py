@@ -10,7 +10,7 @@ from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
 from ckpt_lint.facts.in_scope import STATES, InScope, Subject, is_rebuilt
 from ckpt_lint.facts.paths import path_facts
-from ckpt_lint.facts.progress import Progress
+from ckpt_lint.facts.progress import Progress, is_loop_counter
 from ckpt_lint.facts.resume import Resumes
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save, Saves
@@ -162,11 +162,15 @@ class Training:
         if value.func.attr not in ("state_dict", "get_state", "state", "checkpoint") or value.args:
             return False
         receiver = value.func.value
-        if role_of(self.values, entry.module, receiver) is not None:
+        carrier = bool(_HOLDERS.search(last_name(receiver)))
+        role = role_of(self.values, entry.module, receiver)
+        if role is not None and (role != apis.MODULE or not carrier or self._built(entry.module, receiver)):
             return False
         holders = self.world.classes_of(entry.module, receiver)
-        own = any(self.world.methods(holder, "state_dict") for holder in holders)
-        return own or bool(_HOLDERS.search(last_name(receiver)))
+        return carrier or any(self.world.methods(holder, "state_dict") for holder in holders)
+
+    def _built(self, module: ModuleFacts, receiver: t.Expr) -> bool:
+        return apis.MODULE in self.values.kinds(module, receiver)
 
     # -- what is missing --------------------------------------------------------------------------------------------
 
@@ -188,7 +192,7 @@ class Training:
         for role in STATES:
             if role not in rebuilt and role not in checkpoint.held:
                 yield from (s for s in found if s.role == role)
-        if COUNTER not in checkpoint.held | others and not self._counts_in_path(checkpoint):
+        if COUNTER not in checkpoint.held | others and not self._counts_otherwise(checkpoint):
             counter = self.progress.in_scope(*_where(checkpoint.main))
             if counter is not None:
                 yield counter
@@ -196,11 +200,13 @@ class Training:
     def _finds_its_place(self, scheduler: Subject) -> bool:
         return is_rebuilt(scheduler) or self.scope.sets_itself(scheduler)
 
-    def _counts_in_path(self, checkpoint: TrainingCheckpoint) -> bool:
+    def _counts_otherwise(self, checkpoint: TrainingCheckpoint) -> bool:
+        """Whether the path has the counter in it, or an entry is one under a name that does not say so."""
         if any(self.progress.in_path(part.save) for part in checkpoint.parts):
             return True
-        entries = (e for part in checkpoint.parts for e in part.entries)
-        return any(COUNTER in self.checkpoints.states(e) for e in entries)
+        entries = [e for part in checkpoint.parts for e in part.entries]
+        counted = any(COUNTER in self.checkpoints.states(e) for e in entries)
+        return counted or any(is_loop_counter(e.module, e.value) for e in entries)
 
     def _subjects(self, checkpoint: TrainingCheckpoint) -> tuple[Subject, ...]:
         main = checkpoint.main
