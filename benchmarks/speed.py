@@ -26,7 +26,7 @@ from corpus import cache_folder, corpus, python_files
 from measure import Cost, ckpt_lint, expect, measured, tools
 
 SEED = 20
-TORCHFIX_SAMPLE = 120
+TORCHFIX_SAMPLE = 600
 SMALL_FILE = 300_000
 HERE = Path(__file__).resolve().parent
 
@@ -146,24 +146,39 @@ def ours(*arguments: str | Path) -> Command:
 
 
 def against_torchfix(ground: Ground) -> list[Row]:
-    """TorchFix on a sample that it can finish; both get one process."""
+    """TorchFix on a sample that it can finish, files that mention torch from all packages; both get one process."""
     candidates = [path for path in ground.files if path.stat().st_size < 60_000 and b"torch" in path.read_bytes()]
-    sample = sorted(random.Random(SEED).sample(candidates, TORCHFIX_SAMPLE))
-    peer: Command = ("TorchFix", [str(tools() / "torchfix"), "--select", "ALL", "-j", "1", *map(str, sample)], (0, 1))
-    costs = alternate([ours("--jobs", "1", *sample), peer], 1)
+    chosen = random.Random(SEED).sample(candidates, min(TORCHFIX_SAMPLE, len(candidates)))
+    tree = sampled(ground, sorted(chosen), "sample")
+    peer: Command = ("TorchFix", [str(tools() / "torchfix"), "--select", "ALL", "-j", "1", str(tree)], (0, 1))
+    costs = alternate([ours("--jobs", "1", *cold(), tree), peer], 1)
     text = costs["TorchFix"][0].output + costs["TorchFix"][0].errors
     done = re.search(rb"Finished checking (\d+) files", text)
-    if not done or int(done[1]) != len(sample):
-        sys.exit(f"TorchFix checked {done and done[1]!r} of {len(sample)} files")
+    if not done or int(done[1]) != len(chosen):
+        sys.exit(f"TorchFix checked {done and done[1]!r} of {len(chosen)} files")
     found = len(re.findall(rb"\bTOR\d{3}\b", costs["TorchFix"][0].output))
     mine = least(costs["ckpt-lint"], lambda cost: cost.cpu)
     other = least(costs["TorchFix"], lambda cost: cost.cpu)
-    return [
-        Row(
-            f"CPU, {len(sample)} files, TorchFix {found} findings, ckpt-lint {_found(costs)}",
-            f"{mine:.2f} s", f"{other:.1f} s", other / mine, at_least=100,
-        )
-    ]  # fmt: skip
+    what = f"CPU, {len(chosen)} files, TorchFix {found} findings, ckpt-lint {_found(costs)}"
+    shutil.rmtree(tree)
+    return [Row(what, f"{mine:.2f} s", f"{other:.1f} s", other / mine, at_least=100)]
+
+
+def sampled(ground: Ground, files: list[Path], name: str) -> Path:
+    """Make a tree of some files, each package a project and a repository as in the corpus."""
+    tree = cache_folder() / "runs" / name
+    shutil.rmtree(tree, ignore_errors=True)
+    top = ground.folders[0].parent
+    for path in files:
+        target = tree / path.relative_to(top)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, target)
+    for folder in tree.iterdir():
+        manifest = top / folder.name / "pyproject.toml"
+        if manifest.is_file() and not (folder / "pyproject.toml").exists():
+            os.link(manifest, folder / "pyproject.toml")
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return tree
 
 
 def against_bandit(ground: Ground) -> list[Row]:
@@ -260,14 +275,8 @@ def plain_file(ground: Ground) -> list[Row]:
 
 def memory(ground: Ground) -> list[Row]:
     """The largest process on all files up to 300 kB, in one process and in several."""
-    tree = cache_folder() / "runs" / "small"
-    shutil.rmtree(tree, ignore_errors=True)
-    top = ground.folders[0].parent
-    for path in ground.files:
-        if path.stat().st_size <= SMALL_FILE:
-            target = tree / path.relative_to(top)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path, target)
+    small = [path for path in ground.files if path.stat().st_size <= SMALL_FILE]
+    tree = sampled(ground, small, "small")
     rows = []
     for jobs in sorted({1, ground.jobs}):
         cost = expect(measured(check("--jobs", str(jobs), *cold(), tree)), (0, 1, 3), "ckpt-lint")
@@ -294,7 +303,9 @@ def few_of_many(ground: Ground) -> list[Row]:
     shutil.rmtree(work, ignore_errors=True)
     chosen = [path for path in ground.files if b"torch.load(" in path.read_bytes() and path.stat().st_size < 60_000]
     ten = random.Random(SEED).sample(chosen, 10)
-    rest = [path for path in random.Random(SEED).sample(ground.files, 5_000) if path not in ten][:4_990]
+    rest = [
+        path for path in random.Random(SEED).sample(ground.files, min(5_000, len(ground.files))) if path not in ten
+    ][:4_990]
     for name, members in (("alone", ten), ("project", ten + rest)):
         (work / name).mkdir(parents=True)
         (work / name / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n', encoding="utf-8")
