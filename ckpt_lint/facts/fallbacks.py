@@ -109,10 +109,8 @@ def _before(node: t.Node, handler: t.Handler) -> Iterator[t.Stmt]:
 
 def _asks(module: ModuleFacts, test: t.Expr, handler: t.Handler) -> bool:
     """Whether a test is about more than the exception: a parameter, an option, an answer, the version of torch."""
-    for node in t.walk(test):
-        if isinstance(node, t.Name) and node.id != handler.name and not _is_plain(module, node):
-            return True
-    return False
+    names = (node for node in t.walk(test) if isinstance(node, t.Name) and node.id != handler.name)
+    return any(not _is_plain(module, name) for name in names)
 
 
 def _is_plain(module: ModuleFacts, name: t.Name) -> bool:

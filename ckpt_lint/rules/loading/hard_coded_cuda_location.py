@@ -37,9 +37,9 @@ def restore(model, path):
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 """,
         silent=(
-            "f-strings with a rank, and variables",
-            "a test of `torch.cuda.is_available()` stands around",
-            "the file asserts that CUDA is there",
+            "f-strings with a rank, devices and functions with a computed index, and variables",
+            "a test of `torch.cuda.is_available()`, or of an option such as `args.cuda`, stands around or before it",
+            "the file asserts that CUDA is there, or exits without it",
         ),
         fix_safety="Unsafe: a tensor that is used directly is on the CPU then.",
         sources=("https://docs.pytorch.org/docs/stable/generated/torch.load.html",),

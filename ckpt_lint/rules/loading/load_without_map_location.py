@@ -46,14 +46,16 @@ def restore(model, path):
     model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
 """,
         silent=(
-            "a round trip through memory (`io.BytesIO`)",
+            "a round trip through memory (`io.BytesIO`), and bytes that may be what the module wrote into memory itself",
             "the matching save holds no tensor, or only tensors that the same function made and never moved",
             "the result only meets NumPy",
-            "`map_location` may come in a `**kwargs`, or from the callers of a load wrapper",
+            "`map_location` may come in a `**kwargs`, from the callers of a load wrapper, or from the wrapper itself; None "
+            "is no location",
         ),
         fix_safety=(
             "Safe where the result only flows into `load_state_dict` without `assign=True`: parameters are copied, "
-            "bit for bit the same. Unsafe elsewhere: a tensor that is used directly is on the CPU then."
+            "bit for bit the same. Unsafe elsewhere: a tensor that is used directly is on the CPU then. Where several "
+            "calls leave the argument to the default of a wrapper, the default is reported, once, and changed (unsafe)."
         ),
         sources=("https://docs.pytorch.org/docs/stable/generated/torch.load.html",),
     ),

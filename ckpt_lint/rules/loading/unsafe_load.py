@@ -44,7 +44,9 @@ def restore(model, path):
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
 """,
         silent=(
-            "`weights_only` is a parameter or a computed value",
+            "`weights_only` is a parameter or a computed value; `pickle_module` is a parameter, or None",
+            "`torch.load` is put back, or replaced by what loads with `weights_only=True` or leaves it as it is",
+            "the environment variable is set to what torch takes for false, or to a computed value",
             "the path is one of `trusted-paths`",
         ),
         fix_safety=(

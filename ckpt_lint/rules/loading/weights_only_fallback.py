@@ -36,8 +36,10 @@ def restore(path):
     return torch.load(path, map_location="cpu", weights_only=True)
 """,
         silent=(
-            "the handler loads in full only where the caller asked for it",
-            "a test of torch's version before the load",
+            "the handler loads in full only where a parameter, an option, the environment or an answer asks for it",
+            "a test of torch's version, before the load or in the handler",
+            "the handler loads another file, or only raises",
+            "a handler without `weights_only` where the project declares torch >= 2.6, whose default is True",
         ),
         sources=("https://docs.pytorch.org/docs/stable/notes/serialization.html",),
     ),

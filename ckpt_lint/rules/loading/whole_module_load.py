@@ -43,7 +43,9 @@ def predict(path, batch):
         silent=(
             "TorchScript (`torch.jit.load`)",
             "a function that builds the model itself and returns that",
-            "an entry that goes to `load_state_dict`, or is used as a tensor or a dict",
+            "an entry that goes to `load_state_dict`, or is used as a tensor, an array, a dict, a list or text",
+            "methods of other objects (a vocabulary, a dataset), where neither a name nor the key is a module's",
+            "a use that stands under `isinstance` or `hasattr` of what was loaded: the code takes several kinds of files",
         ),
         sources=("https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html",),
     ),
