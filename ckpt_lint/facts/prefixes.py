@@ -46,7 +46,7 @@ def _candidates(states: StateDicts, module: ModuleFacts) -> Iterator[Strip]:
             if prefix is None or not isinstance(call.func, t.Attribute):
                 continue
             loop = key_loop(states.values, module, call.func.value)
-            if loop is not None:
+            if loop is not None and not (method == "split" and _picks_a_part(module, call, prefix)):
                 node = call.parent if method == "split" and isinstance(call.parent, t.Subscript) else call
                 yield Strip(node, method, prefix, loop)
     for node in module.nodes:
@@ -55,6 +55,20 @@ def _candidates(states: StateDicts, module: ModuleFacts) -> Iterator[Strip]:
             loop = key_loop(states.values, module, node.value) if amount else None
             if loop is not None:
                 yield Strip(node, "slice", prefix, loop)
+
+
+def _picks_a_part(module: ModuleFacts, call: t.Call, prefix: str) -> bool:
+    """Whether a `split` takes a name out of the keys that have it: asked for with `in`, and no wrapper's prefix."""
+    if prefix in WRAPPERS:
+        return False
+    for parent in t.ancestors(call):
+        tests = [parent.test] if isinstance(parent, (t.If, t.IfExp)) else []
+        if isinstance(parent, t.Comprehension):
+            tests = [test for generator in parent.generators for test in generator.ifs]
+        for node in (n for test in tests for n in t.walk(test)):
+            if isinstance(node, t.Compare) and node.ops[0] == "in" and module.string(node.left) == prefix:
+                return True
+    return False
 
 
 def _stripped(module: ModuleFacts, call: t.Call) -> str | None:
