@@ -25,9 +25,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from corpus import cache_folder, corpus
+from corpus import corpus
 from differences import differences, foreign
-from measure import ckpt_lint, expect, measured
+from measure import ckpt_lint, expect, measured, work_folder
 
 Finding = dict[str, Any]
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -63,7 +63,7 @@ def main() -> None:
 
 def copied(folders: list[Path]) -> Path:
     """Copy the folders to where they may be changed, each a repository of its own."""
-    target = cache_folder() / "runs" / "fixed"
+    target = work_folder("fixed")
     shutil.rmtree(target, ignore_errors=True)
     for folder in folders:
         shutil.copytree(folder, target / folder.name, symlinks=True, ignore=shutil.ignore_patterns(".git"))

@@ -33,6 +33,11 @@ class Cost:
         return self.user + self.system
 
 
+def work_folder(name: str) -> Path:
+    """A folder of this process's own for what a benchmark changes: two benchmarks may share a cache."""
+    return cache_folder() / "runs" / f"{name}-{os.getpid()}"
+
+
 def measured(
     command: Sequence[str | Path], *, cwd: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> Cost:

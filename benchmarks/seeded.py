@@ -30,7 +30,7 @@ from typing import Any
 
 from corpus import MORE, PACKAGES, cache_folder, corpus, python_files
 from fix_corpus import applied, decoded
-from measure import ckpt_lint, expect, measured
+from measure import ckpt_lint, expect, measured, work_folder
 from seeding import loading, restoring, saving, state
 from seeding.source import Function, Mutator, Site, Source, apply, wrappers_of
 
@@ -121,7 +121,7 @@ def main() -> None:
 
 def material(folders: list[Path]) -> Path:
     """Copy the material to where it may be changed, each folder a repository of its own."""
-    top = cache_folder() / "runs" / "seeded"
+    top = work_folder("seeded")
     shutil.rmtree(top, ignore_errors=True)
     for folder in folders:
         shutil.copytree(folder, top / folder.name, symlinks=True, ignore=shutil.ignore_patterns(".git"))

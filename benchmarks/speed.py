@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from corpus import cache_folder, corpus, python_files
-from measure import Cost, ckpt_lint, expect, measured, tools
+from measure import Cost, ckpt_lint, expect, measured, tools, work_folder
 
 SEED = 20
 TORCHFIX_SAMPLE = 600
@@ -166,7 +166,7 @@ def against_torchfix(ground: Ground) -> list[Row]:
 
 def sampled(ground: Ground, files: list[Path], name: str) -> Path:
     """Make a tree of some files, each package a project and a repository as in the corpus."""
-    tree = cache_folder() / "runs" / name
+    tree = work_folder(name)
     shutil.rmtree(tree, ignore_errors=True)
     top = ground.folders[0].parent
     for path in files:
@@ -299,7 +299,7 @@ def ungated(ground: Ground) -> list[Row]:
 
 def few_of_many(ground: Ground) -> list[Row]:
     """Ten files of a project of 5,000, to the ten alone."""
-    work = cache_folder() / "runs" / "many"
+    work = work_folder("many")
     shutil.rmtree(work, ignore_errors=True)
     chosen = [path for path in ground.files if b"torch.load(" in path.read_bytes() and path.stat().st_size < 60_000]
     ten = random.Random(SEED).sample(chosen, 10)
