@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
@@ -15,7 +17,7 @@ _MOVES = frozenset({"to", "cuda", "xpu", "npu"})
 
 
 def is_deviceless(values: Values, checkpoints: Checkpoints, save: Save) -> bool:
-    """Whether a save writes no tensor, or only tensors that the same function made and never moved to a device."""
+    """Whether a save writes no tensor, or only tensors that the same function made on the CPU or copied to it."""
     checkpoint = checkpoints.of(save)
     if checkpoint.open or not checkpoint.entries:
         return False
@@ -33,21 +35,38 @@ def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.
         return True
     if depth <= 0:
         return False
+    if isinstance(value, t.Call) and isinstance(value.func, t.Attribute):
+        if _to_cpu(module, value):
+            return True
+        if value.func.attr in _KEEPING:
+            return _deviceless(values, module, value.func.value, function, depth - 1)
     if isinstance(value, (t.Sequence, t.Dict)) and kinds <= {SEQUENCE, DICT}:
         items = value.items if isinstance(value, t.Sequence) else value.values
         return all(_deviceless(values, module, item, function, depth - 1) for item in items)
     origins = values.origins(module, value)
     if not origins or any(o.how != "value" for o in origins) or _moved(module, value):
         return False
+    if any(_moved(o.module, o.node) for o in origins if isinstance(o.node, t.Call)):
+        return False
     return all(_made_or_plain(values, o, value, function, depth) for o in origins)
 
 
 def _made_or_plain(values: Values, origin: Origin, value: t.Expr, function: t.Node, depth: int) -> bool:
     if isinstance(origin.node, t.Call):
-        return _made_here(origin.module, origin.node, function)
+        if _made_here(origin.module, origin.node, function):
+            return True
+        here = origin.node is not value and flow.body_of(origin.node) is function
+        return here and _deviceless(values, origin.module, origin.node, function, depth - 1)
     return origin.node is not value and isinstance(origin.node, (t.Sequence, t.Dict)) and (
         _deviceless(values, origin.module, origin.node, function, depth - 1)
     )
+
+
+def _to_cpu(module: ModuleFacts, call: t.Call) -> bool:
+    """`x.cpu()`, `x.to("cpu")`: a copy on the CPU, wherever the tensor was."""
+    if last_name(call.func) == "cpu":
+        return not call.args
+    return last_name(call.func) == "to" and len(call.args) == 1 and module.string(call.args[0].value) == "cpu"
 
 
 def _made_here(module: ModuleFacts, call: t.Call, function: t.Node) -> bool:
@@ -62,14 +81,30 @@ def _made_here(module: ModuleFacts, call: t.Call, function: t.Node) -> bool:
 
 def _moved(module: ModuleFacts, value: t.Expr) -> bool:
     """Whether a value is moved to a device on its way, or anywhere in the module under its name."""
-    for place in module.uses(value):
-        parent = place.parent
-        if isinstance(parent, t.Attribute) and parent.attr in _MOVES:
-            return True
+    if any(_moves(module, call) for place in (value, *module.uses(value)) for call in _chain(place)):
+        return True
     return any(isinstance(n, t.Attribute) and n.attr in _MOVES for n in t.walk(value))
+
+
+def _moves(module: ModuleFacts, call: t.Call) -> bool:
+    return last_name(call.func) in _MOVES and not _to_cpu(module, call)
+
+
+def _chain(node: t.Node) -> Iterator[t.Call]:
+    """The methods called on a value, one after the other: `.long()`, `.to(device)` of `x.long().to(device)`."""
+    while isinstance(node.parent, t.Attribute) and isinstance(node.parent.parent, t.Call):
+        if node.parent.role != "func":
+            return
+        node = node.parent.parent
+        yield node
 
 
 _FACTORIES = frozenset({
     "tensor", "zeros", "ones", "empty", "rand", "randn", "randint", "arange", "linspace", "full", "eye", "from_numpy",
     "FloatTensor", "LongTensor", "Tensor", "randperm", "as_tensor", "IntTensor", "DoubleTensor",
 })  # fmt: skip
+_KEEPING = frozenset({
+    "long", "float", "double", "half", "int", "bool", "byte", "short", "bfloat16", "clone", "detach", "contiguous",
+    "view", "reshape", "squeeze", "unsqueeze", "flatten", "permute", "transpose", "t", "type",
+})  # fmt: skip
+"""Methods of a tensor whose result lies where the tensor does."""
