@@ -6,10 +6,13 @@ import argparse
 from collections.abc import Sequence
 
 import ckpt_lint
+from ckpt_lint.cli import inspect_arguments
 from ckpt_lint.cli.verify_arguments import add_arguments
 from ckpt_lint.config.options import FAIL_ON, OUTPUT_FORMATS
 
 _EXIT_CODES = "exit codes: 0 clean, 1 findings, 2 usage or configuration error, 3 something could not be checked"
+
+_INSPECTED = "exit codes: 0 all read, 2 usage error, 3 something could not be read to its end"
 
 _VERDICTS = "exit codes: 0 all confirmed, 1 a fix is refuted, 2 usage error, 3 something could not be verified"
 
@@ -24,6 +27,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_check(commands.add_parser("check", help="check, and with --fix fix, files and folders", epilog=_EXIT_CODES))
     _add_rule(commands.add_parser("rule", help="say what a rule means and why"))
     _add_explain(commands.add_parser("explain", help="say why something fired, or did not, on a line"))
+    _add_inspect(commands.add_parser("inspect", help="say what a checkpoint file is and holds", epilog=_INSPECTED))
     _add_verify(commands.add_parser("verify", help="confirm fixes on real checkpoints under torch", epilog=_VERDICTS))
     return parser.parse_args(argv)
 
@@ -50,6 +54,17 @@ def _verify(arguments: argparse.Namespace) -> int:
     from ckpt_lint.cli.verify import run
 
     return run(arguments)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.inspect import run
+
+    return run(arguments)
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_inspect)
+    inspect_arguments.add_arguments(parser)
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:

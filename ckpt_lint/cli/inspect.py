@@ -14,6 +14,7 @@ from ckpt_lint.artifact.judge import FileFinding, findings, unreadable
 from ckpt_lint.artifact.reader import read_artifact
 from ckpt_lint.artifact.remote import RemoteError, is_remote, read_remote
 from ckpt_lint.artifact.versions import verdict_for, version_key
+from ckpt_lint.cli.inspect_arguments import add_arguments
 
 CLEAN, USAGE, UNCHECKED = 0, 2, 3
 
@@ -21,13 +22,7 @@ CLEAN, USAGE, UNCHECKED = 0, 2, 3
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Register the command."""
     parser = commands.add_parser("inspect", help="say what a checkpoint file is and holds, running nothing")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a checkpoint file or folder, or a URL (remote extra)")
-    parser.add_argument("--json", action="store_true", help="all facts as JSON")
-    parser.add_argument("--html", metavar="PAGE", help="write one self-contained page with a treemap of the bytes")
-    parser.add_argument("--diff", action="store_true", help="compare two files")
-    parser.add_argument("--torch", action="append", default=[], metavar="VERSION", help="also judge for this torch")
-    parser.add_argument("--deep", action="store_true", help="read the tensors too: CRCs, NaN")
-    parser.add_argument("--all", action="store_true", help="show the whole tree of keys")
+    add_arguments(parser)
     return parser
 
 
@@ -42,11 +37,19 @@ def run(args: argparse.Namespace) -> int:
         return _say("ckpt-lint inspect: --diff takes two files", USAGE)
     if args.html and len(args.files) != 1:
         return _say("ckpt-lint inspect: --html takes one file", USAGE)
-    read = [_read(name) for name in args.files]
-    known = [facts for facts in read if facts is not None]
-    if len(known) == len(read):
-        _show(args, known)
-    unread = len(known) < len(read) or any(unreadable(facts) for facts in known)
+    known = [facts for facts in map(_read, args.files) if facts is not None]
+    unread = len(known) < len(args.files) or any(unreadable(facts) for facts in known)
+    try:
+        if args.diff:
+            _compare(args, known)
+        elif args.html:
+            _write_page(args, known)
+        else:
+            _show(args, known)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _say(f"ckpt-lint inspect: {error.filename}: {error.strerror}", USAGE if args.html else UNCHECKED)
     return UNCHECKED if unread else CLEAN
 
 
@@ -78,31 +81,46 @@ def _verdicts(facts: ArtifactFacts, versions: list[str]) -> list[Verdict]:
     return [facts.verdict, *(verdict_for(facts, version) for version in versions)]
 
 
-def _show(args: argparse.Namespace, known: list[ArtifactFacts]) -> None:
-    width = shutil.get_terminal_size((100, 24)).columns
-    if args.diff:
-        from ckpt_lint.report import inspect_diff
+def _compare(args: argparse.Namespace, known: list[ArtifactFacts]) -> None:
+    from ckpt_lint.report import inspect_diff
 
-        text = inspect_diff.render_json(*known) if args.json else inspect_diff.render(*known, width=width)
-        sys.stdout.write(text)
-        return
+    if len(known) == 2:
+        _print(inspect_diff.render_json(*known) if args.json else inspect_diff.render(*known, width=_width()))
+
+
+def _write_page(args: argparse.Namespace, known: list[ArtifactFacts]) -> None:
+    from ckpt_lint.report import inspect_html
+
+    for facts in known:
+        found = _judged(facts, deep=args.deep)
+        page = inspect_html.render(facts, findings=found, verdicts=_verdicts(facts, args.torch))
+        Path(args.html).write_text(page, encoding="utf-8", errors="replace")
+
+
+def _show(args: argparse.Namespace, known: list[ArtifactFacts]) -> None:
+    """One text, or one JSON object, a file; several files make a JSON array."""
     for number, facts in enumerate(known):
         found, verdicts = _judged(facts, deep=args.deep), _verdicts(facts, args.torch)
-        if args.html:
-            from ckpt_lint.report import inspect_html
-
-            Path(args.html).write_text(
-                inspect_html.render(facts, findings=found, verdicts=verdicts), encoding="utf-8", errors="replace"
-            )
-        elif args.json:
+        if args.json:
             from ckpt_lint.report import inspect_json
 
-            sys.stdout.write(inspect_json.render(facts, findings=found, verdicts=verdicts))
+            several = len(args.files) > 1
+            _print(("," if number else "[") if several else "")
+            _print(inspect_json.render(facts, findings=found, verdicts=verdicts))
         else:
             from ckpt_lint.report import inspect_text
 
-            sys.stdout.write("\n" if number else "")
-            text = inspect_text.render(facts, width=width, findings=found, verdicts=verdicts, whole=args.all)
-            sys.stdout.write(
-                text.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8")
-            )
+            text = inspect_text.render(facts, width=_width(), findings=found, verdicts=verdicts, whole=args.all)
+            _print("\n" + text if number else text)
+    if args.json and len(args.files) > 1:
+        _print("]\n" if known else "[]\n")
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def _print(text: str) -> None:
+    """What the terminal cannot show becomes a question mark."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
