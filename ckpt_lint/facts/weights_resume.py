@@ -59,7 +59,7 @@ class WeightsResumes:
             load = self._bare(restore)
             save = next((s for s in saves if self._saves_weights_of(s, restore.receiver)), None)
             optimizer = self._optimizer(module, restore.receiver)
-            if load is None or save is None or optimizer is None or not self._is_a_resume(restore):
+            if load is None or save is None or optimizer is None or not self._is_a_resume(restore, load):
                 continue
             if self._trains_after(module, restore.call, _CALLS):
                 yield WeightsResume(load, restore, save, optimizer)
@@ -90,17 +90,18 @@ class WeightsResumes:
         for call in module.calls:
             if not any(apis.constructs(name) == apis.OPTIMIZER for name in module.names.of(call.func)):
                 continue
-            owners = (n.value for n in t.walk(call) if isinstance(n, t.Attribute) and n.attr in _PARAMETERS)
+            sources = (node for source in _sources(module, call) for node in t.walk(source))
+            owners = (n.value for n in sources if isinstance(n, t.Attribute) and n.attr in _PARAMETERS)
             if any(_same_stem(owner, receiver) for owner in owners):
                 return call
         return None
 
-    def _is_a_resume(self, restore: Restore) -> bool:
+    def _is_a_resume(self, restore: Restore, load: Load) -> bool:
         """Whether the program says that it goes on: where it restores, or where it calls the function that does."""
         given = _words(restore.state) if restore.state is not None else ""
         if TUNING.search(" ".join([*_tests_around(restore.call), given, path_key(restore.receiver)])):
             return False
-        if _says_resume(restore.call):
+        if _says_resume(restore.call) or _counts_on(restore.module, load):
             return True
         function = flow.function_of(restore.call)
         sites = self.world.callers(Definition(restore.module, function)) if function is not None else ()
@@ -169,6 +170,32 @@ def _takes_counter(statement: t.Stmt) -> bool:
     if not isinstance(statement, t.Assign) or isinstance(statement.value, t.Constant):
         return False
     return any(_COUNTER.search(last_name(target)) for target in statement.targets)
+
+
+def _counts_on(module: ModuleFacts, load: Load) -> bool:
+    """Whether a counter is read off the name of the file: `start_step = int(args.weights.split("_")[-1])`."""
+    key = path_key(load.path) if load.path is not None else ""
+    for node in module.nodes if key else ():
+        if isinstance(node, t.Assign) and _takes_counter(node) and flow.body_of(node) is flow.body_of(load.call):
+            if any(path_key(part) == key for part in t.walk(node.value)):
+                return True
+    return False
+
+
+def _sources(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
+    """What the arguments of a call are made from: a list that is filled in a loop is made from what that runs over."""
+    yield call
+    for arg in call.args:
+        for place in module.uses(arg.value) if isinstance(arg.value, t.Name) else ():
+            statement = flow.statement_of(place)
+            if isinstance(statement, t.Assign) and place in statement.targets:
+                yield statement.value
+            elif isinstance(statement, t.AugAssign) or _fills(place):
+                yield from (loop.iter for loop in flow.loops_around(place) if isinstance(loop, t.For))
+
+
+def _fills(place: t.Node) -> bool:
+    return isinstance(place.parent, t.Attribute) and place.parent.attr in ("append", "extend", "insert")
 
 
 def _words(expr: t.Expr) -> str:
