@@ -25,6 +25,16 @@ def moved_to_device(values: Values, module: ModuleFacts, expr: t.Expr) -> t.Call
     return None
 
 
+def unmoved(values: Values, module: ModuleFacts, expr: t.Expr) -> t.Expr:
+    """The variable behind `x.eval()`, `deepcopy(x).float()` and the like."""
+    for _ in range(_STEPS):
+        inner = values.passed_through(module, expr) if isinstance(expr, t.Call) else None
+        if inner is None:
+            break
+        expr = inner
+    return expr
+
+
 def _move(module: ModuleFacts, place: t.Expr) -> t.Call | None:
     method = place.parent
     call = method.parent if isinstance(method, t.Attribute) and method.value is place else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.facts.devices import moved_to_device
+from ckpt_lint.facts.devices import moved_to_device, unmoved
 from ckpt_lint.facts.saved import Saved, saved_values, state_dict_calls
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Page, RuleInfo, Severity
@@ -64,7 +64,8 @@ def _of_value(view: View, saved: Saved) -> Report | None:
         receiver = call.func.value if isinstance(call.func, t.Attribute) else call
         if view.role(receiver, origin.module) not in (apis.MODULE, apis.EMA) or _is_on_cpu(receiver):
             continue
-        move = moved_to_device(view.facts.values, origin.module, receiver)
+        base = unmoved(view.facts.values, origin.module, receiver)
+        move = moved_to_device(view.facts.values, origin.module, base)
         if move is not None:
             return Report(
                 saved.save.call,
