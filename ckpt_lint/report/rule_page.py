@@ -7,6 +7,9 @@ from typing import Any
 from ckpt_lint.model import Applicability, RuleInfo
 from ckpt_lint.report.look import url_of
 
+_ABOUT_FILES = "CKP5"
+"""Rules about files alone: their examples describe files."""
+
 _FIX = {
     None: "There is no fix.",
     Applicability.SAFE: "A fix is sometimes available, and may be safe.",
@@ -18,6 +21,7 @@ _FIX = {
 def rule_page(rule: RuleInfo) -> str:
     """Markdown that reads well in a terminal."""
     page = rule.page
+    language = "text" if rule.code.startswith(_ABOUT_FILES) else "python"
     parts = [
         f"# {rule.name} ({rule.code})",
         f"{rule.severity.value.capitalize()}; {'on' if rule.on else 'off'} by default"
@@ -26,8 +30,8 @@ def rule_page(rule: RuleInfo) -> str:
         _FIX[rule.fix],
         f"## What it finds\n\n{page.summary.strip()}",
         f"## Why it matters\n\n{page.why.strip()}",
-        f"## Example\n\n```python\n{page.bad.strip(chr(10))}\n```",
-        f"Use instead:\n\n```python\n{page.good.strip(chr(10))}\n```",
+        f"## Example\n\n```{language}\n{page.bad.strip(chr(10))}\n```",
+        f"Use instead:\n\n```{language}\n{page.good.strip(chr(10))}\n```",
     ]
     if page.silent:
         parts.append("## When it stays silent\n\n" + "\n".join(f"- {clause}" for clause in page.silent))

@@ -7,6 +7,13 @@ from typing import Protocol
 
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import RuleInfo
+from ckpt_lint.rules.files import (
+    damaged_checkpoint,
+    foreign_code_in_checkpoint,
+    non_finite_weights,
+    not_a_checkpoint,
+    partial_training_state,
+)
 from ckpt_lint.rules.loading import (
     hard_coded_cuda_location,
     invalid_map_location,
@@ -144,5 +151,10 @@ MODULES: tuple[RuleModule, ...] = (
     dcp_load_result,
     checkpoint_layout_mismatch,
     rng_state_on_device,
+    foreign_code_in_checkpoint,
+    damaged_checkpoint,
+    not_a_checkpoint,
+    non_finite_weights,
+    partial_training_state,
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

@@ -1,1 +1,1 @@
-"""Rules on what a checkpoint file is (CKP5)."""
+"""Rules about what a checkpoint file is (CKP5): they read files, and nothing in code."""
