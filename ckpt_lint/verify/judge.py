@@ -175,6 +175,8 @@ def _judge_cut(
     after = [key.removeprefix(cut.prefix) for key in table]
     if len(set(after)) < len(after):
         return Status.REFUTED, f"keys collide once `{cut.prefix}` is gone", ()
+    if after == table:
+        return Status.CONFIRMED, f"no key carries `{cut.prefix}`, and the fix leaves them as they are", ()
     now = [_cut_now(cut, key) for key in table]
     plain = [keys for other in others if other is not None for keys in _plain_tables(other, cut.prefix)]
     counted = f"{sum(key.startswith(cut.prefix) for key in table)} of {len(table)} keys carry `{cut.prefix}`"

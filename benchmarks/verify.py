@@ -1,0 +1,178 @@
+"""What a verification costs: a 2 GB training checkpoint (model and Adam), against one plain `torch.load` of it.
+
+`python benchmarks/verify.py [--python PATH] [--gigabytes 2]` writes the checkpoint to a temporary folder, measures in
+fresh processes, removes it, prints a table, and ends with 1 where a bar is missed:
+
+- anonymous memory at most 100 MB above what importing torch takes;
+- less than 2 % of the file's bytes read, from the disk and by calls, with a cold cache;
+- on top of start-up at most a tenth of the time of a plain load; with `--full` at most 1.5 times that time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckpt_lint.config import Configs
+from ckpt_lint.discover import Target
+from ckpt_lint.rules import ALL
+from ckpt_lint.verify.interpreter import Candidate
+from ckpt_lint.verify.judge import judge
+from ckpt_lint.verify.matching import Headers, Match
+from ckpt_lint.verify.plan import Plan, plan
+from ckpt_lint.verify.protocol import Answer
+from ckpt_lint.verify.session import Loader, Request
+from ckpt_lint.verify.sites import Site, lint
+from ckpt_lint.verify.verdict import Status
+
+ROUNDS = 3
+MEMORY_BAR, READ_BAR, TIME_BAR, FULL_BAR = 100e6, 0.02, 0.10, 1.5
+
+BUILD = """
+import sys, torch
+path, size = sys.argv[1], float(sys.argv[2])
+layer = torch.nn.TransformerEncoderLayer(1024, 16, 4096)
+layers = round(size * 1e9 / (3 * 4 * sum(parameter.numel() for parameter in layer.parameters())))
+model = torch.nn.TransformerEncoder(layer, layers)
+optimizer = torch.optim.Adam(model.parameters())
+for parameter in model.parameters():
+    state = optimizer.state[parameter]
+    state["step"], state["exp_avg"], state["exp_avg_sq"] = torch.tensor(1.0), parameter.data, parameter.data.clone()
+    state["exp_avg"] = state["exp_avg"].clone()
+torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}, path)
+"""
+
+LOAD = """
+import sys, time, torch
+started = time.perf_counter()
+torch.load(sys.argv[1], map_location="cpu", weights_only=True)
+print(time.perf_counter() - started)
+"""
+
+CODE = """
+import torch
+
+def resume(model, optimizer):
+    checkpoint = torch.load("checkpoint.pt", weights_only=False)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    return checkpoint["epoch"] + 1
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One verification on top of start-up: seconds, bytes of private memory above the import, bytes read."""
+
+    seconds: float
+    memory: int
+    asked: int
+    fetched: int
+
+
+def site_of(folder: Path) -> Site:
+    """The one load of the training code."""
+    (folder / "train.py").write_text(CODE)
+    (folder / "pyproject.toml").write_text("[tool.ckpt-lint]\n")
+    (site,) = lint([Target(str(folder / "train.py"))], Configs(ALL, isolated=True)).sites
+    return site
+
+
+def verified(site: Site, path: Path, python: str, *, full: bool) -> Run:
+    """Verify once in a fresh child."""
+    loader = Loader(Request((Candidate(python, "the benchmark"),), 600.0, full=full))
+    try:
+        torch = loader.ready()
+        if torch is None:
+            raise SystemExit("; ".join(loader.tried))
+        started = time.perf_counter()
+        match = Match(Headers().of(str(path)), "the benchmark")
+        made = plan(site, match, torch, full=full, trust=False)
+        assert isinstance(made, Plan)
+        answer = loader.ask(made.job)
+        found = judge(site, match, made, answer)
+        seconds = time.perf_counter() - started
+    finally:
+        loader.close()
+    if found.status is not Status.CONFIRMED:
+        raise SystemExit(f"not confirmed: {found.reason}")
+    return _run(answer, seconds, match, torch.anonymous)
+
+
+def _run(answer: Answer, seconds: float, match: Match, anonymous: int) -> Run:
+    header = match.header.facts.bytes_read if match.header.facts is not None else 0
+    return Run(seconds, max(answer.peak, answer.anonymous) - anonymous, answer.asked + header, answer.fetched)
+
+
+def drop_cache(path: Path) -> None:
+    """Let the system forget the pages of a file."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)
+
+
+def plain_load(path: Path, python: str) -> float:
+    """Seconds of one plain `torch.load` in a fresh process, the import left out."""
+    return float(subprocess.run([python, "-c", LOAD, str(path)], capture_output=True, text=True, check=True).stdout)
+
+
+def measure(path: Path, site: Site, python: str) -> bool:
+    """Print the figures and whether each bar is held."""
+    size = path.stat().st_size
+    drop_cache(path)
+    cold = verified(site, path, python, full=False)
+    warm(path)
+    plain, cheap, full = [], [], []
+    for _ in range(ROUNDS):
+        plain.append(plain_load(path, python))
+        cheap.append(verified(site, path, python, full=False))
+        full.append(verified(site, path, python, full=True))
+    load = min(plain)
+    seconds = min(run.seconds for run in cheap)
+    whole = min(run.seconds for run in full)
+    read = max(cold.asked, cold.fetched)
+    rows = [
+        ("private memory above importing torch", f"{max(r.memory for r in cheap) / 1e6:.1f} MB", "100 MB",
+         max(run.memory for run in cheap) <= MEMORY_BAR),
+        ("the same with --full", f"{max(r.memory for r in full) / 1e6:.1f} MB", "100 MB",
+         max(run.memory for run in full) <= MEMORY_BAR),
+        ("bytes read, cold cache", f"{read / 1e6:.2f} MB, {read / size:.3%}", "2 %", read / size < READ_BAR),
+        ("time on top of start-up", f"{seconds:.3f} s, {seconds / load:.3f} of a load", "0.1", seconds / load <= TIME_BAR),
+        ("the same, cold cache", f"{cold.seconds:.3f} s", "none", True),
+        ("time with --full", f"{whole:.3f} s, {whole / load:.2f} of a load", "1.5", whole / load <= FULL_BAR),
+    ]  # fmt: skip
+    print(f"file {size / 1e9:.2f} GB; one plain torch.load {load:.3f} s (best of {ROUNDS}, warm cache; other work on the machine only adds)")
+    for name, value, bar, good in rows:
+        print(f"  {name:<40} {value:<32} bar {bar:<8} {'held' if good else 'MISSED'}")
+    return all(good for *_, good in rows)
+
+
+def warm(path: Path) -> None:
+    """Read the file once, a piece at a time."""
+    with open(path, "rb") as stream:
+        while stream.read(1 << 24):
+            pass
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that has torch")
+    parser.add_argument("--gigabytes", default="2", help="size of the checkpoint")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ckpt-lint-benchmark-") as folder:
+        path = Path(folder, "checkpoint.pt")
+        subprocess.run([arguments.python, "-c", BUILD, str(path), arguments.gigabytes], check=True)
+        return 0 if measure(path, site_of(Path(folder)), arguments.python) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

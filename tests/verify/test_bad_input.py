@@ -1,0 +1,313 @@
+"""Bad input of every kind: a verdict each, no hang, no canary, and the user's files as they were."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+import venv
+from pathlib import Path
+
+import pytest
+import torch
+
+from ckpt_lint.verify import child as child_module
+from ckpt_lint.verify.child import Child, NoTorch
+from ckpt_lint.verify.protocol import Job, LoadOptions, identity
+from tests.cli.command import ckpt_lint
+from tests.verify.projects import ANYWHERE, CHECKPOINTS, RESTORE, RESUME, digests, project, verify
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "says"),
+    [
+        ("truncated.pt", "unreadable", "cut short"),
+        ("truncated_legacy.pt", "unreadable", ""),
+        ("empty.pt", "unreadable", "empty file"),
+        ("zeros.pt", "unreadable", "zero bytes"),
+        ("lfs_pointer.pt", "unreadable", "git-lfs"),
+        ("error_page.pt", "unreadable", "HTML"),
+        ("text.pt", "unreadable", "text"),
+        ("arrays.npz", "unreadable", "NumPy"),
+        ("missing_record.pt", "unreadable", ""),
+        ("short_record.pt", "unreadable", "8 bytes long"),
+        ("safetensors_as.pt", "unreadable", "safetensors"),
+        ("exported.pt2", "unreadable", ""),
+        ("plain_pickle.pkl", "unreadable", "pickle"),
+        ("zip_of_pt.pt", "unreadable", ""),
+        ("gzipped.pt", "unreadable", "gzip"),
+        ("dcp", "unreadable", ""),
+        ("script.pt", "refuted", "TorchScript"),
+        ("evil_zip.pt", "refuted", "nothing of it was loaded"),
+        ("evil_legacy.pt", "refuted", "nothing of it was loaded"),
+        ("evil_inst.pt", "refuted", "nothing of it was loaded"),
+    ],
+)
+def test_files_that_are_no_good_checkpoint(tmp_path: Path, name: str, status: str, says: str) -> None:
+    project(tmp_path, ANYWHERE)
+    kept = digests(CHECKPOINTS)
+    said = verify(tmp_path, "--checkpoint", str(CHECKPOINTS / name))
+    (check,) = said.checks
+    assert check["status"] == status and says in check["reason"]
+    assert said.code == (1 if status == "refuted" else 3)
+    assert digests(CHECKPOINTS) == kept and not _canaries(tmp_path)
+
+
+def _canaries(folder: Path) -> list[Path]:
+    places = (folder, Path.cwd(), Path("/tmp"), CHECKPOINTS)
+    return [path for place in places for path in place.glob("*canary*")]
+
+
+class Payload:
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> object:
+        return (os.system, (f"echo run > {self.canary}",))
+
+
+@pytest.mark.parametrize("full", [(), ("--full",)])
+def test_a_malicious_file_is_never_run(tmp_path: Path, full: tuple[str, ...]) -> None:
+    canary = tmp_path / "canary"
+    project(tmp_path, RESUME.format(name="evil.pt"))
+    torch.save({"model": {}, "optimizer": {}, "epoch": 1, "x": Payload(canary)}, tmp_path / "evil.pt")
+    said = verify(tmp_path, *full)
+    assert (said.code, said.verdicts) == (1, ["refuted"])
+    assert not canary.exists()
+
+
+def test_trust_replays_the_load_and_even_then_processes_are_refused(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    code = RESUME.format(name="evil.pt")
+    project(tmp_path, code, last="namespace.pt")
+    torch.save({"model": {}, "optimizer": {}, "epoch": 1, "x": Payload(canary)}, tmp_path / "evil.pt")
+    verify(tmp_path, "--trust")
+    assert not canary.exists()
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
+    project(tmp_path, RESTORE.format(name="nowhere.pt"))
+    said = verify(tmp_path, "--checkpoint", "gone.pt", "nothing/*.pt")
+    assert said.code == 3 and said.document["missing"] == ["gone.pt", "nothing/*.pt"]
+    assert said.verdicts == ["unavailable"] and "`nowhere.pt` is not there" in said.sites[0]["reason"]
+
+
+def test_a_checkpoint_without_permission(tmp_path: Path) -> None:
+    project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
+    path = tmp_path / "last.pt"
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        path.unlink()
+        path.symlink_to(tmp_path / "last.pt")  # a link to itself: the superuser reads everything else
+    said = verify(tmp_path, "--checkpoint", "last.pt")
+    assert said.code == 3 and said.checks[0]["status"] == "unreadable"
+
+
+# -- interpreters -----------------------------------------------------------------------------------------------------
+
+
+def test_an_interpreter_without_torch(tmp_path: Path) -> None:
+    project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
+    bare = tmp_path / "bare"
+    venv.create(bare, with_pip=False)
+    said = verify(tmp_path, "--python", str(bare))
+    (check,) = said.checks
+    assert (said.code, check["status"]) == (3, "unavailable")
+    assert "no torch in" in check["reason"] and "No module named 'torch'" in check["reason"]
+
+
+def test_an_active_environment_without_torch_is_passed_by_and_that_is_said(tmp_path: Path) -> None:
+    project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
+    venv.create(tmp_path / ".venv", with_pip=False)
+    said = verify(tmp_path)
+    assert said.code == 0 and said.document["torch"]["origin"] == "our own"
+    assert ["the project's .venv" in line for line in said.document["not_used"]] == [True]
+
+
+def test_the_setting_names_the_interpreter(tmp_path: Path) -> None:
+    project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
+    link = tmp_path / "env" / "bin"
+    link.mkdir(parents=True)
+    (link / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (link / "python").chmod(0o755)
+    with (tmp_path / "pyproject.toml").open("a") as stream:
+        stream.write('[tool.ckpt-lint]\npython = "env"\n')
+    said = verify(tmp_path)
+    assert (said.code, said.document["torch"]["origin"]) == (0, "the setting `python`")
+
+
+def _script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.mark.parametrize("text", ["exit 0", "echo hello", "while :; do echo yes; done", 'echo {\\"hello\\": 1}'])
+def test_a_program_that_is_no_interpreter(tmp_path: Path, text: str) -> None:
+    program = _script(tmp_path / "python", text)
+    with pytest.raises(NoTorch, match="no Python interpreter"):
+        Child(str(program), "a test", seconds=5, start_seconds=20)
+
+
+def test_a_program_that_never_answers(tmp_path: Path) -> None:
+    program = _script(tmp_path / "python", "exec sleep 600")
+    started = time.monotonic()
+    with pytest.raises(NoTorch, match="did not answer within 0.5 seconds"):
+        Child(str(program), "a test", seconds=5, start_seconds=0.5)
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("name", ["nowhere", "folder", "text.txt"])
+def test_a_path_that_is_no_program(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.txt").write_text("x")
+    with pytest.raises(NoTorch, match="cannot be run"):
+        Child(str(tmp_path / name), "a test", seconds=5)
+
+
+def _fake_torch(folder: Path, version: str, load: str) -> Path:
+    """An interpreter whose torch is a module of ours: for what a real one of that age cannot be had for here."""
+    venv.create(folder, with_pip=False)
+    site = next((folder / "lib").glob("python*")) / "site-packages"
+    (site / "torch").mkdir()
+    (site / "torch" / "__init__.py").write_text(
+        f"__version__ = {version!r}\ndef set_num_threads(n): pass\n{load}\n"
+    )
+    return folder / "bin" / "python"
+
+
+def test_a_torch_that_is_too_old(tmp_path: Path) -> None:
+    python = _fake_torch(tmp_path / "old", "1.12.1", "def load(f, map_location=None, pickle_module=None): ...")
+    with pytest.raises(NoTorch, match=r"torch 1\.12\.1 .* is too old"):
+        Child(str(python), "a test", seconds=5)
+
+
+# -- the child --------------------------------------------------------------------------------------------------------
+
+OWN = "def load(f, map_location=None, *, weights_only=False, mmap=False):\n    "
+
+
+def _ask(python: Path, path: Path, *, seconds: float = 60, room: int = 1 << 30) -> child_module.Answer:
+    with Child(str(python), "a test", seconds=seconds) as child:
+        job = Job(str(path), identity(str(path)), LoadOptions(True, "cpu"), None, False, room)
+        answer = child.ask(job)
+        assert answer.ended == "answered" or child._process is not None and child._process.poll() is not None
+        return answer
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return Path(project(tmp_path, ANYWHERE, "state_dict.pt") / "state_dict.pt")
+
+
+def test_a_child_that_hangs_is_ended(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import time; time.sleep(600)")
+    started = time.monotonic()
+    answer = _ask(python, checkpoint, seconds=1)
+    assert answer.ended == "timed out" and "1 seconds" in answer.reason and time.monotonic() - started < 20
+
+
+def test_a_child_that_is_killed_is_said_to_be(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import ctypes; ctypes.string_at(0)")
+    answer = _ask(python, checkpoint)
+    assert answer.ended == "crashed" and "SIGSEGV" in answer.reason
+
+
+def test_a_child_that_is_killed_from_outside(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import time; time.sleep(600)")
+    with Child(str(python), "a test", seconds=60) as child:
+        assert child._process is not None
+        threading.Timer(0.5, os.kill, (child._process.pid, signal.SIGKILL)).start()
+        job = Job(str(checkpoint), identity(str(checkpoint)), LoadOptions(True, "cpu"), None, False, 1 << 30)
+        answer = child.ask(job)
+        assert answer.ended == "crashed" and "SIGKILL" in answer.reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="private memory is only told apart on Linux")
+def test_a_child_that_eats_memory_slowly_is_ended_by_the_parent(tmp_path: Path, checkpoint: Path) -> None:
+    eat = "import mmap, time\n    held = []\n    while True:\n        m = mmap.mmap(-1, 1 << 22, flags=33); "
+    eat += "m.write(b'x' * (1 << 22)); held.append(m); time.sleep(0.02)"
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + eat.replace("flags=33", "flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS"))
+    answer = _ask(python, checkpoint, room=64 << 20)
+    assert answer.ended == "crashed" or (answer.after is not None and answer.after.memory)
+    assert answer.peak < 1 << 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's limit is Linux's")
+def test_a_sudden_allocation_meets_the_systems_limit(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "return bytearray(8 << 30)")
+    answer = _ask(python, checkpoint, room=64 << 20)
+    assert answer.after is not None and answer.after.memory and answer.after.error == "MemoryError"
+
+
+@pytest.mark.parametrize(
+    ("code", "event"),
+    [
+        ("import socket; socket.socket()", "socket"),
+        ("import subprocess; subprocess.run(['true'])", "subprocess.Popen"),
+        ("import os; os.system('true')", "os.system"),
+        ("open('/tmp/ckpt-lint-canary', 'w')", "open"),
+        ("import os; os.remove(f)", "os.remove"),
+        ("import os; os.truncate(f, 0)", "os.truncate"),
+    ],
+)
+def test_what_a_load_must_not_do_is_refused(tmp_path: Path, checkpoint: Path, code: str, event: str) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + code)
+    before = checkpoint.read_bytes()
+    answer = _ask(python, checkpoint)
+    assert answer.after is not None and answer.after.error == "PermissionError"
+    assert f"refused while a checkpoint is verified: {event}" in answer.after.message
+    assert checkpoint.read_bytes() == before and not Path("/tmp/ckpt-lint-canary").exists()
+
+
+def test_a_load_may_write_to_its_scratch_folder_and_prints_do_not_disturb(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "print('{noise'); open('x', 'w').close(); raise ValueError(1)")
+    answer = _ask(python, checkpoint)
+    assert answer.after is not None and answer.after.error == "ValueError"
+
+
+def test_a_checkpoint_that_changes_while_it_is_verified(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import time; time.sleep(1.5); raise EOFError()")
+    threading.Timer(0.5, os.utime, (checkpoint, (1, 1))).start()
+    assert _ask(python, checkpoint).changed
+
+
+def test_a_checkpoint_that_changed_after_its_header_was_read_is_not_loaded(checkpoint: Path) -> None:
+    with Child(sys.executable, "a test", seconds=60) as child:
+        seen = (*identity(str(checkpoint))[:3], 7)
+        answer = child.ask(Job(str(checkpoint), seen, LoadOptions(True, "cpu"), None, False, 1 << 30))
+    assert answer.changed and answer.after is None
+
+
+def test_the_child_sees_neither_the_working_folder_nor_pythonpath(tmp_path: Path) -> None:
+    project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
+    canary = tmp_path / "canary"
+    for folder in (tmp_path, tmp_path / "path"):
+        folder.mkdir(exist_ok=True)
+        (folder / "zipfile.py").write_text(f"open({str(canary)!r}, 'w')\n")
+    with Child(sys.executable, "a test", seconds=60) as child:
+        assert child.torch.version == str(torch.__version__)
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from ckpt_lint.verify.child import Child\n"
+         "with Child(sys.executable, 'a test', seconds=60): pass"],
+        cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONPATH": "."}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and not canary.exists()
+
+
+def test_a_thousand_checkpoints_share_a_child(tmp_path: Path) -> None:
+    project(tmp_path, ANYWHERE)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    data = (CHECKPOINTS / "state_dict.pt").read_bytes()
+    for number in range(1000):
+        (folder / f"{number:04}.pt").write_bytes(data if number % 100 else data[:1000])
+    said = verify(tmp_path, "--checkpoint", "many")
+    statuses = [check["status"] for check in said.checks]
+    assert (statuses.count("confirmed"), statuses.count("unreadable"), said.code) == (990, 10, 3)
+    ran = ckpt_lint("verify", ".", "--checkpoint", "many", cwd=tmp_path)
+    assert "and 990 more checkpoints: 990 confirmed" in ran.out
