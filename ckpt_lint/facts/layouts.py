@@ -40,35 +40,43 @@ class Mismatch:
 def mismatches(view: View) -> Iterator[Mismatch]:
     """The restores of modules whose matching saves all write another layout."""
     for restore in view.restores:
-        part = _only_part(view, restore) if restore.role == apis.MODULE else None
-        if part is None or _is_tested(view, restore):
-            continue
-        saves = linked_saves(view.facts, part.load)
-        if not saves or any(view.checkpoint(save).open for save in saves):
-            continue
-        found = [_mismatch(view, restore, part, save) for save in saves]
-        if found[0] is not None and all(f is not None and f.kind == found[0].kind for f in found):
-            yield found[0]
+        parts = _one_way(view, restore) if restore.role == apis.MODULE else ()
+        found = [_of_part(view, restore, part) for part in parts]
+        if found and found[0] is not None and all(f is not None and f.kind == found[0].kind for f in found):
+            if not _is_tested(view, found[0]):
+                yield found[0]
 
 
-def _only_part(view: View, restore: Restore) -> Part | None:
-    """What of a file is restored, where there is one way to it and nothing was changed on it."""
+def _one_way(view: View, restore: Restore) -> tuple[Part, ...]:
+    """What of a file is restored, where there is one way into it and nothing was changed on the way."""
     parts = view.facts.restores.parts(view.module, restore.state)
-    if not parts or any(part.changed or part.keys != parts[0].keys for part in parts):
+    if any(part.changed or part.keys != parts[0].keys for part in parts):
+        return ()
+    return parts
+
+
+def _of_part(view: View, restore: Restore, part: Part) -> Mismatch | None:
+    """How the saves behind one load do not fit, where all of them do not, in one way."""
+    saves = linked_saves(view.facts, part.load)
+    if not saves or any(view.checkpoint(save).open for save in saves):
         return None
-    return parts[0] if all(part.load is parts[0].load for part in parts) else None
+    found = [_mismatch(view, restore, part, save) for save in saves]
+    same = all(f is not None and found[0] is not None and f.kind == found[0].kind for f in found)
+    return found[0] if same else None
 
 
-def _is_tested(view: View, restore: Restore) -> bool:
-    """Whether the code around a restore looks at prefixes, at its keys, or catches what does not fit."""
-    if any(isinstance(parent, t.Try) and parent.handlers for parent in t.ancestors(restore.call)):
+def _is_tested(view: View, found: Mismatch) -> bool:
+    """Whether the code around a restore looks at prefixes, asks for the key, or catches what does not fit."""
+    call = found.restore.call
+    if any(isinstance(parent, t.Try) and parent.handlers for parent in t.ancestors(call)):
         return True
-    body = flow.function_of(restore.call) or view.module.root
-    for node in t.walk(body):
-        if isinstance(node, t.Constant) and isinstance(node.value, str) and node.value.startswith(_MARKS):
-            return True
-        if isinstance(node, t.Compare) and node.ops[0] in ("in", "not in") and isinstance(node.left, t.Constant):
-            return True
+    for node in t.walk(flow.function_of(call) or view.module.root):
+        if isinstance(node, t.Constant) and isinstance(node.value, str) and found.kind == PREFIXED:
+            if node.value.startswith(_MARKS):
+                return True
+        if isinstance(node, t.Compare) and node.ops[0] in ("in", "not in"):
+            if view.module.string(node.left) in (found.saved, found.wanted):
+                return True
     return False
 
 

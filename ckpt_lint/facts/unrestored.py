@@ -77,13 +77,18 @@ def _forgotten(view: View, path: ResumePath, load: Load, save: Save) -> Iterator
             continue
         states = view.facts.checkpoints.states(entry)
         state = next((s for s in STATES if s in states), None)
-        if state is None or WEIGHTS in states and state != apis.EMA or state in path.states:
+        if state is None or (WEIGHTS in states and state != apis.EMA):
             continue
-        known = (view.facts.checkpoints.states(e) for e in view.checkpoint(save).entries if e.key in read)
-        if state == COUNTER and any(COUNTER in states for states in known):
+        if state in path.states and not _has_siblings(view, save, state, read):
             continue
         if not _is_read_elsewhere(view, load, save, entry.key):
             yield entry, state
+
+
+def _has_siblings(view: View, save: Save, state: str, read: set[str]) -> bool:
+    """Whether a save holds several of a kind, and what is restored of it is another one: one counter is enough."""
+    keys = [e.key for e in view.checkpoint(save).entries if state in view.facts.checkpoints.states(e)]
+    return state != COUNTER and len(keys) > 1 and any(key in read for key in keys)
 
 
 def _goes_on(view: View, load: Load) -> bool:
