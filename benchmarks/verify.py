@@ -150,7 +150,8 @@ def measure(path: Path, site: Site, python: str) -> bool:
         ("the same, cold cache", f"{cold.seconds:.3f} s", "none", True),
         ("time with --full", f"{whole:.3f} s, {whole / load:.2f} of a load", "1.5", whole / load <= FULL_BAR),
     ]  # fmt: skip
-    print(f"file {size / 1e9:.2f} GB; one plain torch.load {load:.3f} s (best of {ROUNDS}, warm cache; other work on the machine only adds)")
+    print(f"file {size / 1e9:.2f} GB; one plain torch.load {load:.3f} s (warm cache)")
+    print(f"best of {ROUNDS} rounds: other work on the machine only adds")
     for name, value, bar, good in rows:
         print(f"  {name:<40} {value:<32} bar {bar:<8} {'held' if good else 'MISSED'}")
     return all(good for *_, good in rows)

@@ -11,10 +11,10 @@ from ckpt_lint.verify.session import Verified
 from ckpt_lint.verify.verdict import Check, SiteResult, Status
 
 IN_FULL = 5
-"""So many checkpoints of a site are shown with all evidence; of more only those that are not confirmed."""
+"""So many checkpoints of a site are shown with all evidence; of more only those that are not confirmed, and as many
+confirmed ones in short."""
 
 MOST = 20
-_ALONE = Status.CONFIRMED
 
 
 def as_text(verified: Verified, *, withheld: Sequence[Finding] = (), missing: Sequence[str] = ()) -> Iterator[str]:
@@ -52,23 +52,31 @@ def _site(result: SiteResult) -> Iterator[str]:
     yield f"{printable(title(result))}: {result.status.value}\n"
     if not result.checks:
         yield f"  {printable(result.reason)}\n"
-    shown = result.checks
-    if len(shown) > IN_FULL:
-        shown = tuple(check for check in shown if check.status is not _ALONE)[:MOST]
-    for check in shown:
+    if len(result.checks) <= IN_FULL:
+        for check in result.checks:
+            yield from _check(check)
+        return
+    good = [check for check in result.checks if check.status is Status.CONFIRMED]
+    bad = [check for check in result.checks if check.status is not Status.CONFIRMED]
+    for check in bad[:MOST]:
         yield from _check(check)
-    if len(shown) < len(result.checks):
-        counted = _counted(Counter(check.status for check in result.checks if check not in shown))
-        yield f"  and {len(result.checks) - len(shown)} more checkpoints: {counted}\n"
+    for check in good[:IN_FULL]:
+        yield f"  {check.status.value:<11} {printable(check.checkpoint)} ({_about(check)}): {printable(check.matched)}\n"
+    if rest := [*bad[MOST:], *good[IN_FULL:]]:
+        more = "checkpoint" if len(rest) == 1 else "checkpoints"
+        yield f"  and {len(rest)} more {more}: {_counted(Counter(check.status for check in rest))}\n"
 
 
 def _check(check: Check) -> Iterator[str]:
-    about = ", ".join(part for part in (size_text(check.size), check.content) if part) if check.size else "no size"
-    yield f"  {check.status.value:<11} {printable(check.checkpoint)} ({about})\n"
+    yield f"  {check.status.value:<11} {printable(check.checkpoint)} ({_about(check)})\n"
     yield f"    {printable(check.reason)}\n"
     for name, lines in parts(check):
         for number, line in enumerate(lines):
             yield f"    {name if not number else '':<11} {printable(line)}\n"
+
+
+def _about(check: Check) -> str:
+    return ", ".join(part for part in (size_text(check.size), check.content) if part) if check.size else "no size"
 
 
 def parts(check: Check) -> Iterator[tuple[str, Sequence[str]]]:

@@ -184,12 +184,10 @@ class Finder:
         if globs:
             paths = dict.fromkeys(path for text in globs for path in _expanded(os.path.join(self.base, text)))
             return [Match(self.headers.of(path), BY_SETTING) for path in paths]
-        return [Match(self.headers.of(path), why) for path, why in self._by_path(site)]
+        named = [pair for text in site.hint.texts for pair in self._by_path(site, text)]
+        return [Match(self.headers.of(path), why) for path, why in named]
 
-    def _by_path(self, site: Site) -> list[tuple[str, str]]:
-        text = site.hint.text
-        if not text:
-            return []
+    def _by_path(self, site: Site, text: str) -> list[tuple[str, str]]:
         if re.match(r"[a-z]+://", text):
             cached = os.path.join(_hub_folder(), text.rsplit("/", 1)[-1])
             return [(cached, "the hub's cache holds this URL")] if os.path.isfile(cached) else []

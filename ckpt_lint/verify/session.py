@@ -129,7 +129,7 @@ def _results(
 
 def _nothing_found(site: Site) -> str:
     """Why a site has no checkpoint."""
-    text = site.hint.text.replace("\0", "*")
-    looked = f"`{text}` is not there" if text.strip("*/") else "the path is computed"
+    texts = [text.replace("\0", "*") for text in site.hint.texts]
+    looked = f"{' or '.join(f'`{text}`' for text in texts)} is not there" if texts else "the path is computed"
     keys = f", and no checkpoint of the project holds {', '.join(f'`{key}`' for key in site.keys)}" if site.keys else ""
     return f"no checkpoint was found: {looked}{keys}; name one with --checkpoint"

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ckpt_lint import apis
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.facts.judged import judged
 from ckpt_lint.facts.loads import Load
-from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.prefixes import Strip, strips
 from ckpt_lint.facts.reads import Flow, Read, Use
 from ckpt_lint.facts.state_dicts import StateDicts
@@ -24,6 +22,7 @@ from ckpt_lint.run import FileResult, Mode, Worker
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.verify.path_hints import path_hints
 from ckpt_lint.workspace import FileProject
 
 PICKLE, DEVICE, MMAP, WRAP, STRIP, KEY = "pickle", "device", "mmap", "wrap", "strip", "key"
@@ -40,10 +39,9 @@ COMPUTED = "computed"
 
 @dataclass(frozen=True, slots=True)
 class PathHint:
-    """What the code says of the file: `text` with a NUL for each computed piece, "" where it says nothing."""
+    """What the code says of the file: the texts that the path may have, with a NUL for each computed piece."""
 
-    text: str = ""
-    hub: bool = False
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +183,9 @@ class _Places:
 
     def _of_load(self, load: Load, finding: Finding) -> Site:
         followed = self.view.flow(load)
-        facts = path_facts(self.view.facts.values, load.path_module, load.path)
         keys = tuple(dict.fromkeys(read.key for read in _in_order(followed) if not read.safe))
         maybe = tuple(dict.fromkeys(read.key for read in _in_order(followed) if read.safe and read.key not in keys))
-        site = self._site(load.module, load.call, finding, PathHint(facts.text, load.api == apis.HUB_LOAD))
+        site = self._site(load.module, load.call, finding, self._hint(load.path_module, load.path))
         whole = Use.RESTORED in followed.uses and not followed.reads and Use.ESCAPES not in followed.uses
         matching = tuple((self._shown(save.module), save.call.span) for save in self.view.match(load).saves)
         return replace(site, keys=keys, maybe=maybe, whole=whole, given=_given(load), matching=matching)
@@ -198,10 +195,7 @@ class _Places:
         for strip in strips(states, self.view.module):
             if strip.node.span == finding.span and strip.prefix is not None:
                 load = self._load_near(strip)
-                hint = PathHint()
-                if load is not None:
-                    facts = path_facts(self.view.facts.values, load.path_module, load.path)
-                    hint = PathHint(facts.text, load.api == apis.HUB_LOAD)
+                hint = PathHint() if load is None else self._hint(load.path_module, load.path)
                 site = self._site(self.view.module, strip.node, finding, hint)
                 yield (site.file, strip.node.start), replace(site, cut=Cut(strip.how, strip.prefix))
 
@@ -217,8 +211,8 @@ class _Places:
     def _wrap_sites(self, finding: Finding) -> Iterator[tuple[tuple[str, int], Site]]:
         for restore in self.view.restores:
             if restore.call.span == finding.span and restore.state is not None:
-                facts = path_facts(self.view.facts.values, self.view.module, restore.state)
-                site = self._site(self.view.module, restore.call, finding, PathHint(facts.text))
+                hint = self._hint(self.view.module, restore.state)
+                site = self._site(self.view.module, restore.call, finding, hint)
                 yield (site.file, restore.call.start), replace(site, whole=True)
 
     def _key_sites(self, finding: Finding) -> Iterator[tuple[tuple[str, int], Site]]:
@@ -227,6 +221,9 @@ class _Places:
             reads = [read for read in self.view.flow(load).reads if read.node.span == finding.span]
             if reads:
                 yield (load.module.path, load.call.start), self._of_load(load, finding)
+
+    def _hint(self, module: ModuleFacts, expr: t.Expr | None) -> PathHint:
+        return PathHint(path_hints(self.view.facts.values, module, expr))
 
     def _site(self, module: ModuleFacts, node: t.Node, finding: Finding, hint: PathHint) -> Site:
         path = self._shown(module)

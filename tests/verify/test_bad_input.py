@@ -156,7 +156,7 @@ def test_a_program_that_is_no_interpreter(tmp_path: Path, text: str) -> None:
 def test_a_program_that_never_answers(tmp_path: Path) -> None:
     program = _script(tmp_path / "python", "exec sleep 600")
     started = time.monotonic()
-    with pytest.raises(NoTorch, match="did not answer within 0.5 seconds"):
+    with pytest.raises(NoTorch, match=r"did not answer within 0\.5 seconds"):
         Child(str(program), "a test", seconds=5, start_seconds=0.5)
     assert time.monotonic() - started < 10
 
@@ -229,9 +229,10 @@ def test_a_child_that_is_killed_from_outside(tmp_path: Path, checkpoint: Path) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="private memory is only told apart on Linux")
 def test_a_child_that_eats_memory_slowly_is_ended_by_the_parent(tmp_path: Path, checkpoint: Path) -> None:
-    eat = "import mmap, time\n    held = []\n    while True:\n        m = mmap.mmap(-1, 1 << 22, flags=33); "
-    eat += "m.write(b'x' * (1 << 22)); held.append(m); time.sleep(0.02)"
-    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + eat.replace("flags=33", "flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS"))
+    eat = "import mmap, time\n    held = []\n    while True:\n"
+    eat += "        held.append(mmap.mmap(-1, 1 << 22, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))\n"
+    eat += "        held[-1].write(b'x' * (1 << 22)); time.sleep(0.02)"
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + eat)
     answer = _ask(python, checkpoint, room=64 << 20)
     assert answer.ended == "crashed" or (answer.after is not None and answer.after.memory)
     assert answer.peak < 1 << 30
@@ -310,4 +311,4 @@ def test_a_thousand_checkpoints_share_a_child(tmp_path: Path) -> None:
     statuses = [check["status"] for check in said.checks]
     assert (statuses.count("confirmed"), statuses.count("unreadable"), said.code) == (990, 10, 3)
     ran = ckpt_lint("verify", ".", "--checkpoint", "many", cwd=tmp_path)
-    assert "and 990 more checkpoints: 990 confirmed" in ran.out
+    assert "and 985 more checkpoints: 985 confirmed" in ran.out
