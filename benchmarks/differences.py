@@ -11,23 +11,18 @@ import difflib
 from collections.abc import Iterator
 
 SHAPES: dict[str, frozenset[str]] = {
-    "keyword-added": frozenset({"keyword-added"}),
-    "keyword-changed": frozenset({"keyword-changed", "constant-changed"}),
-    "keyword-set": frozenset({"keyword-added", "keyword-changed", "constant-changed"}),
-    "keyword-removed": frozenset({"keyword-removed", "argument-removed"}),
     "argument-removed": frozenset({"keyword-removed", "argument-removed"}),
-    "called": frozenset({"called"}),
-    "method-called": frozenset({"method-called", "method-renamed", "called"}),
-    "value-wrapped": frozenset({"wrapped", "method-called", "attribute-inserted"}),
-    "call-wrapped": frozenset({"wrapped"}),
-    "attribute-inserted": frozenset({"attribute-inserted"}),
-    "unwrapped": frozenset({"attribute-inserted", "wrapped"}),
-    "entry-added": frozenset({"entry-added"}),
+    "attribute-added": frozenset({"attribute-inserted", "method-called"}),
+    "call-wrapped": frozenset({"wrapped", "method-called"}),
+    "comment-removed": frozenset(),
+    "entry-added": frozenset({"entry-added", "keyword-added"}),
+    "keyword-set": frozenset({"keyword-added", "keyword-changed", "constant-changed", "argument-changed"}),
+    "parentheses-added": frozenset({"called"}),
     "statement-added": frozenset({"statement-added"}),
     "statement-split": frozenset({"statement-split", "statement-added", "target-removed"}),
-    "method-renamed": frozenset({"method-renamed", "method-replaced"}),
-    "constant-changed": frozenset({"constant-changed"}),
-    "comment-removed": frozenset(),
+    "text-replaced": frozenset(
+        {"constant-changed", "keyword-changed", "argument-changed", "method-renamed", "method-replaced"}
+    ),
 }
 ALWAYS = frozenset({"import-added"})
 
@@ -89,10 +84,18 @@ def _expression_change(one: ast.expr, other: ast.expr) -> list[str] | None:
         if any(_same(argument, one) for argument in other.args):
             return ["wrapped"]
         if isinstance(one, ast.Call):
-            return _renamed(one, other)
+            # list(x.parameters()) becomes x.state_dict()
+            listed = dotted_name(one.func) == "list" and len(one.args) == 1
+            inside = one.args[0] if listed else one
+            return _renamed(inside, other) if isinstance(inside, ast.Call) else None
     if isinstance(other, ast.Attribute) and _same(other.value, one):
         return ["attribute-inserted"]
     return None
+
+
+def dotted_name(node: ast.expr) -> str:
+    """The name that a call names directly; "" for anything longer."""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _renamed(one: ast.Call, other: ast.Call) -> list[str] | None:
@@ -120,7 +123,8 @@ def _calls(one: ast.Call, other: ast.Call) -> list[str]:
         found.append("argument-removed")
     elif len(one.args) == len(other.args):
         for left, right in zip(one.args, other.args):
-            found.extend(_compare(left, right))
+            inner = list(_compare(left, right))
+            found.extend(["argument-changed"] if set(inner) == {"other"} else inner)
     else:
         found.append("other")
     return found or ["other"]

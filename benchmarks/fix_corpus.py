@@ -30,6 +30,11 @@ from differences import differences, foreign
 from measure import ckpt_lint, expect, measured, work_folder
 
 Finding = dict[str, Any]
+DECLARED = """
+import json
+from ckpt_lint.rules import ALL
+print(json.dumps({rule.code: rule.fix_shape for rule in ALL}))
+"""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -73,8 +78,9 @@ def copied(folders: list[Path]) -> Path:
 
 def declared_shapes() -> dict[str, str | None]:
     """Ask ckpt-lint which shape each rule declares for its fixes."""
-    cost = expect(measured([*ckpt_lint(), "rule", "--all", "--output-format", "json"]), (0,), "ckpt-lint rule --all")
-    return {rule["code"]: rule.get("fix_shape") for rule in json.loads(cost.output)}
+    cost = expect(measured([sys.executable, "-c", DECLARED]), (0,), "the list of rules")
+    declared: dict[str, str | None] = json.loads(cost.output)
+    return declared
 
 
 def run(copy: Path, *options: str) -> list[Finding]:
