@@ -169,10 +169,11 @@ def _may_be_trained(module: ModuleFacts, receiver: t.Expr) -> bool:
         return True
     around = _scope(module, receiver)
     optimized = {
-        last_name(call.func.value)
+        last_name(part)
         for name in ("parameters", "named_parameters")
         for call in module.calls_by_name.get(name, ())
         if isinstance(call.func, t.Attribute) and _scope(module, call.func.value) is around
+        for part in t.walk(call.func.value)  # `net.head.parameters()` are some of `net`'s, too
     }
     base = receiver.value if isinstance(receiver, t.Attribute) and receiver.attr == "module" else receiver
     return not optimized or last_name(base) in optimized or last_name(receiver) in optimized

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
+from ckpt_lint.facts.kinds import DICT, LOADED, SCRIPT, STATE_DICT
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
-from ckpt_lint.facts.values import DICT, LOADED, SCRIPT, STATE_DICT, Values
+from ckpt_lint.facts.values import Values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
 

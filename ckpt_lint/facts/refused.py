@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ckpt_lint import apis
 from ckpt_lint.facts import refusals as r
 from ckpt_lint.facts.command_line import parsed_in
+from ckpt_lint.facts.kinds import NUMPY
 from ckpt_lint.facts.modules import is_whole_module
 from ckpt_lint.facts.objects import is_read_as_object, refused_instance
 from ckpt_lint.facts.refusals import Refusal
@@ -17,7 +18,7 @@ from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saved import Saved, saved_values
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
-from ckpt_lint.facts.values import MAX_RETURNS, NUMPY, Origin, Values, returned_values
+from ckpt_lint.facts.values import MAX_RETURNS, Origin, Values, returned_values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ckpt_lint.facts.values import STATE_DICT, TENSOR, Values
+from ckpt_lint.facts.kinds import STATE_DICT, TENSOR
+from ckpt_lint.facts.values import Values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 
