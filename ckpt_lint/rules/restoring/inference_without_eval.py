@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ckpt_lint import apis
 from ckpt_lint.edits import insert_after
 from ckpt_lint.facts.inference import Scope, mode_calls, runs, scope_of, switches_mode
+from ckpt_lint.facts.kinds import LOADED, STATE_DICT
 from ckpt_lint.facts.modes import is_mode_free
 from ckpt_lint.facts.receivers import restores_module
-from ckpt_lint.facts.values import LOADED, STATE_DICT, Origin
+from ckpt_lint.facts.values import Origin
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.facts.whole import module_uses
 from ckpt_lint.facts.world import Definition

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint.edits import add_import, wrap
+from ckpt_lint.facts.kinds import PATH, STRING
 from ckpt_lint.facts.receivers import is_torch_method
-from ckpt_lint.facts.values import PATH, STRING
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.scan import enclosing_quote
 
 RULE = RuleInfo(
     code="CKP402",
@@ -93,5 +94,7 @@ def _fix(view: View, state: t.Expr) -> tuple[Fix | None, str | None]:
     imports = add_import(view.source, view.part, "import torch")
     if imports is None:
         return None, None
-    edits = (*imports, *wrap(state.span, "torch.load(", ', map_location="cpu", weights_only=True)'))
+    around = enclosing_quote(view.text, state.start)  # before Python 3.12 an f-string must not hold its own quote
+    cpu = "'cpu'" if around is not None and around[0] == '"' else '"cpu"'
+    edits = (*imports, *wrap(state.span, "torch.load(", f", map_location={cpu}, weights_only=True)"))
     return Fix(Applicability.UNSAFE, "Load the file first", edits), None
