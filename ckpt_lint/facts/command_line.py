@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ckpt_lint.facts.refusals import PATH_CLASSES
-from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.values import Values, returned_values
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -21,9 +21,26 @@ def parsed_in(values: Values, module: ModuleFacts, expr: t.Expr, callers: int = 
             out.append(origin.module)
         elif isinstance(node, t.Parameter) and isinstance(node.parent, t.FunctionDef) and callers:
             out.extend(_handed_over(values, origin.module, node, node.parent, callers))
+        elif isinstance(node, t.Call) and not origin.at and callers:
+            found = _given_back(values, origin.module, node, callers)
+            if not found:
+                return ()
+            out.extend(found)
         else:
             return ()
     return tuple(out)
+
+
+def _given_back(values: Values, module: ModuleFacts, call: t.Call, callers: int) -> list[ModuleFacts]:
+    """The same for a project function that gives back what it parsed: `opt = options()`."""
+    out: list[ModuleFacts] = []
+    for definition in values.world.callees(module, call):
+        for value in returned_values(definition):
+            found = parsed_in(values, definition.module, value, callers - 1)
+            if not found:
+                return []
+            out.extend(found)
+    return out
 
 
 def _handed_over(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ckpt_lint.facts import refusals as r
 from ckpt_lint.facts.refusals import Refusal
 from ckpt_lint.facts.roles import named_role
@@ -34,17 +36,17 @@ def is_read_as_object(values: Values, module: ModuleFacts, expr: t.Expr, callers
     """The attribute by whose reading a variable is seen to be an object with attributes, `lr` of `args.lr`."""
     if named_role(last_name(expr)) is not None or module.names.of(expr):
         return None
-    if _is_container(module, expr):
-        return None
     origins = values.origins(module, expr)
     params = [o.node for o in origins if o.how == "param" and isinstance(o.node, t.Parameter)]
     calls = [o for o in origins if o.how == "value" and isinstance(o.node, t.Call)]
     if len(params) + len(calls) != len(origins) or any(p.annotation or p.name in ("self", "cls") for p in params):
         return None
-    for place in module.uses(expr):
-        read = _attribute_read(place)
-        if read is not None:
-            return read
+    places = [*module.uses(expr), *(place for param in params for place in _places(module, param))]
+    if _is_container(places):
+        return None
+    read = next((read for place in places if (read := _attribute_read(place)) is not None), None)
+    if read is not None or _has_keys(places):
+        return read
     return None if calls else _read_in_caller(values, module, params, callers)
 
 
@@ -59,12 +61,24 @@ def _attribute_read(place: t.Expr) -> str | None:
     return parent.attr
 
 
-def _is_container(module: ModuleFacts, expr: t.Expr) -> bool:
-    """Whether anything shows a dict, list or tensor: a string key, `.items()`, `len(...)`, arithmetic."""
-    for place in module.uses(expr):
+def _places(module: ModuleFacts, param: t.Parameter) -> Sequence[t.Expr]:
+    """Where a parameter is used: `settings` of `self.settings = settings`."""
+    function = param.parent
+    return module.occurrences.get((function.index, param.name), ()) if function is not None else ()
+
+
+def _has_keys(places: Sequence[t.Expr]) -> bool:
+    """Whether a string key is read: with attributes an object that has both, without any of them a dict."""
+    return any(isinstance(place.parent, t.Subscript) and place.role == "value" for place in places)
+
+
+def _is_container(places: Sequence[t.Expr]) -> bool:
+    """Whether anything shows a dict, list or tensor: an index that is no string, `.items()`, arithmetic."""
+    for place in places:
         parent = place.parent
         if isinstance(parent, t.Subscript) and place.role == "value" and not bound_target(place):
-            return True
+            if not (isinstance(parent.sub, t.Constant) and isinstance(parent.sub.value, str)):
+                return True
         if isinstance(parent, t.Attribute) and parent.attr in _CONTAINER_METHODS and isinstance(parent.parent, t.Call):
             return True
         if isinstance(parent, t.BinOp):
