@@ -169,11 +169,12 @@ class Finder:
         A given file whose shape fits none of them is laid before all of them: then the keys are the verdict.
         """
         found = [self._own(site) for site in sites]
-        open_ones = [index for index, matches in enumerate(found) if not any(_is_sure(match) for match in matches)]
+        everyone = list(range(len(sites)))
+        open_ones = [index for index in everyone if not any(_is_sure(match) for match in found[index])] or everyone
         for path in self.given.files:
             whys = {index: self._fits(sites[index], path) for index in open_ones}
             fitting = [index for index, why in whys.items() if why]
-            for index in fitting or open_ones or range(len(sites)):
+            for index in fitting or open_ones:
                 why = f"--checkpoint, {whys[index]}" if whys.get(index) else "--checkpoint"
                 found[index].append(Match(self.headers.of(path), why))
         return [_once(matches) or self._by_shape(site) for site, matches in zip(sites, found)]
