@@ -11,7 +11,6 @@ from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.scan import enclosing_quote
 
 RULE = RuleInfo(
     code="CKP402",
@@ -94,7 +93,5 @@ def _fix(view: View, state: t.Expr) -> tuple[Fix | None, str | None]:
     imports = add_import(view.source, view.part, "import torch")
     if imports is None:
         return None, None
-    around = enclosing_quote(view.text, state.start)  # before Python 3.12 an f-string must not hold its own quote
-    cpu = "'cpu'" if around is not None and around[0] == '"' else '"cpu"'
-    edits = (*imports, *wrap(state.span, "torch.load(", f", map_location={cpu}, weights_only=True)"))
+    edits = (*imports, *wrap(state.span, "torch.load(", ', map_location="cpu", weights_only=True)'))
     return Fix(Applicability.UNSAFE, "Load the file first", edits), None
