@@ -4,6 +4,10 @@ Folders are walked in the order of names. What `.gitignore` ignores (nested ones
 repository's root), what `exclude` names and what is a virtual environment is passed by; hidden folders are searched, as
 ruff does. Links to files are followed, links to folders are not, so that no loop is possible. A path that the command
 line names is taken as it is, unless `force-exclude` says otherwise.
+
+A file that the command line names is a checkpoint file by its name, or by bytes that no text begins with; a URL always
+is. Folders give code, and checkpoint files where `--checkpoints` or `checkpoints-include` says so; the folder of a
+distributed checkpoint, which holds a `.metadata`, is one input.
 """
 
 from __future__ import annotations
@@ -17,21 +21,34 @@ from typing import TYPE_CHECKING
 
 from ckpt_lint.config import Configs
 from ckpt_lint.model import Problem, Status
-from ckpt_lint.settings import Patterns, Settings
+from ckpt_lint.settings import CHECKPOINT_FILES, Patterns, Settings
 
 if TYPE_CHECKING:
     import pathspec
 
 STDIN = "-"
+DISTRIBUTED = ".metadata"
+"""The file that makes a folder a distributed checkpoint."""
+
 _EDITOR_LOCK = ".#"
+_SUFFIXES = (
+    *(glob.removeprefix("*") for glob in CHECKPOINT_FILES),
+    ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz", ".onnx", ".h5", ".hdf5", ".gguf", ".tar", ".zip", ".gz",
+)  # fmt: skip
+_MAGIC = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"x\x9c")
+_HEAD = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One input of the run, as the run names it; `problem` says why it cannot even be opened."""
+    """One input of the run, as the run names it; `problem` says why it cannot even be opened.
+
+    `checkpoint` says that it is no code: a checkpoint file, the folder of a distributed one, or a URL.
+    """
 
     path: str
     problem: Problem | None = None
+    checkpoint: bool = False
 
 
 def discover(paths: Sequence[str], configs: Configs) -> Iterator[Target]:
@@ -39,10 +56,15 @@ def discover(paths: Sequence[str], configs: Configs) -> Iterator[Target]:
     seen: set[str] = set()
     for path in paths:
         for target in _under(path, configs):
-            key = os.path.abspath(target.path)
+            key = target.path if is_url(target.path) else os.path.abspath(target.path)
             if key not in seen:
                 seen.add(key)
                 yield target
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is the URL of a checkpoint file."""
+    return "://" in path
 
 
 def is_excluded(path: str, configs: Configs) -> bool:
@@ -52,6 +74,9 @@ def is_excluded(path: str, configs: Configs) -> bool:
 
 
 def _under(path: str, configs: Configs) -> Iterator[Target]:
+    if is_url(path):
+        yield Target(path, checkpoint=True)
+        return
     problem = _problem_of(path)
     if problem is not None:
         yield Target(path, problem)
@@ -59,10 +84,31 @@ def _under(path: str, configs: Configs) -> Iterator[Target]:
     settings = configs.settings_for(os.path.join(path, "_")) if os.path.isdir(path) else configs.settings_for(path)
     if settings.force_exclude and settings.excludes(path):
         return
-    if os.path.isdir(path):
-        yield from _walk(path, configs)
-    else:
-        yield Target(path)
+    if not os.path.isdir(path):
+        yield _named(path, settings)
+        return
+    if os.path.isfile(os.path.join(path, DISTRIBUTED)):
+        yield Target(path, checkpoint=True)
+    yield from _walk(path, configs)
+
+
+def _named(path: str, settings: Settings) -> Target:
+    """A file of the command line: code where its name says so, else a checkpoint where name or bytes say so."""
+    if settings.include.matches(path):
+        return Target(path)
+    if os.path.basename(path) == DISTRIBUTED:
+        return Target(os.path.dirname(path) or os.curdir, checkpoint=True)
+    return Target(path, checkpoint=path.lower().endswith(_SUFFIXES) or _is_binary(path))
+
+
+def _is_binary(path: str) -> bool:
+    """Whether the file begins as no text does; one that cannot be opened is left to whoever reads it."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return False
+    return b"\0" in head or head.startswith(_MAGIC)
 
 
 def _problem_of(path: str) -> Problem | None:
@@ -118,14 +164,24 @@ def _entries(folder: _Folder, top: str, configs: Configs) -> list[_Folder | Targ
                 taken.append(_Folder(shown, entry.path, sieve.ignores))
         elif sieve.takes_file(entry) and not os.path.isdir(entry.path):
             taken.append(Target(shown, _problem_of(entry.path)))
+        elif sieve.takes_checkpoint(entry) and not os.path.isdir(entry.path):
+            taken.extend(_checkpoint(folder, entry, shown))
     return taken
+
+
+def _checkpoint(folder: _Folder, entry: os.DirEntry[str], shown: str) -> Iterator[Target]:
+    """A checkpoint file of a folder; those of a distributed checkpoint are one input, which is the folder."""
+    if entry.name == DISTRIBUTED:
+        yield Target(folder.shown, checkpoint=True)
+    elif not (entry.name.endswith(".distcp") and os.path.isfile(os.path.join(folder.path, DISTRIBUTED))):
+        yield Target(shown, _problem_of(entry.path), checkpoint=True)
 
 
 class _Sieve:
     """What of one folder's entries is taken."""
 
     def __init__(self, settings: Settings, top: str, ignores: tuple[_Ignore, ...], folder: str) -> None:
-        self.include = settings.include
+        self.settings = settings
         self.exclude = _exclude_below(settings, top)
         self.ignores = (*ignores, *_ignores_in(folder)) if settings.respect_gitignore else ()
 
@@ -133,9 +189,14 @@ class _Sieve:
         return not self._passes_by(entry, is_folder=True) and not _is_environment(entry.path)
 
     def takes_file(self, entry: os.DirEntry[str]) -> bool:
-        if entry.name.startswith(_EDITOR_LOCK) or not self.include.matches(entry.path):
+        if entry.name.startswith(_EDITOR_LOCK) or not self.settings.include.matches(entry.path):
             return False
         return not self._passes_by(entry, is_folder=False)
+
+    def takes_checkpoint(self, entry: os.DirEntry[str]) -> bool:
+        if not self.settings.takes_checkpoint(entry.path):
+            return False
+        return not entry.name.startswith(_EDITOR_LOCK) and not self._passes_by(entry, is_folder=False)
 
     def _passes_by(self, entry: os.DirEntry[str], *, is_folder: bool) -> bool:
         if any(patterns.matches(entry.path) for patterns in self.exclude):

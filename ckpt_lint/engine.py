@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from ckpt_lint.facts.view import Facts, Other, Report, View
 from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span, Status
 from ckpt_lint.project.bounds import TorchBounds
 from ckpt_lint.settings import Settings
+from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.read import Read
 from ckpt_lint.source.text import Source
@@ -71,6 +72,14 @@ def check(source: Source, *, project: Project, settings: Settings) -> Outcome:
     return Outcome(
         source.path, judged.findings, (*source.problems, *judged.problems), judged.suppressed, parsed=judged.parsed
     )
+
+
+def guarded(path: str, judge: Callable[[], Outcome]) -> Outcome:
+    """The outcome that `judge` gives for the file `path`; whatever goes wrong in it becomes one. Nothing is raised."""
+    try:
+        return judge()
+    except Exception as error:  # the same boundary, for checkpoint files
+        return Outcome(path, problems=(_internal(error),))
 
 
 def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -> tuple[Source, Outcome]:
@@ -187,7 +196,7 @@ def _found(report: Report, rule: RuleInfo, view: View, project: Project) -> _Fou
         location=source.location(span.start),
         end_location=source.location(span.end),
         noqa_row=source.location(min(call.start, span.start)).row,
-        fix=_bounded(report.fix, source),
+        fix=_bounded(report.fix, call, source),
         fix_withheld=report.fix_withheld,
         related=tuple(r for other in report.others if (r := _related(other, view, project)) is not None),
         call=call.span,
@@ -197,8 +206,13 @@ def _found(report: Report, rule: RuleInfo, view: View, project: Project) -> _Fou
     return _Found(finding, tuple((node.span, report.argument or "") for node in calls))
 
 
-def _bounded(fix: Fix | None, source: Source) -> Fix | None:
-    """A fix without edits, or with edits outside of the text, is none."""
+def _bounded(fix: Fix | None, node: t.Node, source: Source) -> Fix | None:
+    """A fix without edits, or with edits outside of the text, is none; nor is one inside of an f-string.
+
+    Of what stands in an f-string only the place of the whole string is known (see `record_expressions`).
+    """
+    if any(isinstance(parent, t.JoinedStr) for parent in (node, *t.ancestors(node))):
+        return None
     if fix is None or not fix.edits or any(edit.span.end > len(source.text) for edit in fix.edits):
         return None
     return fix

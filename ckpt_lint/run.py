@@ -48,10 +48,14 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What to do about fixes: which kinds to apply (none: only look), and whether to write them to the files."""
+    """What to do about fixes: which kinds to apply (none: only look), and whether to write them to the files.
+
+    `deep` says whether the tensors of checkpoint files are read, too.
+    """
 
     applicabilities: frozenset[Applicability] = frozenset()
     write: bool = False
+    deep: bool = False
 
 
 def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
@@ -86,7 +90,7 @@ class Worker:
     def heavy_bytes(self, target: Target) -> int | None:
         """How many bytes of a target are behind the gate: 0 where it may pass, None where a worker says why not."""
         settings = self.configs.settings_for(target.path)
-        if target.problem is not None:
+        if target.problem is not None or target.checkpoint:
             return None
         data = _read(target.path, settings)
         if isinstance(data, Problem):
@@ -115,6 +119,8 @@ class Worker:
         if target.problem is not None:
             return FileResult(Outcome(target.path, problems=(target.problem,)))
         settings = self.configs.settings_for(target.path)
+        if target.checkpoint:
+            return self._check_checkpoint(target.path, settings)
         data = _read(target.path, settings)
         if isinstance(data, Problem):
             return FileResult(Outcome(target.path, problems=(data,)))
@@ -122,6 +128,12 @@ class Worker:
         if not (self.mode.write and result.before is not None and result.source is not None):
             return result
         return self._written(result, settings)
+
+    def _check_checkpoint(self, path: str, settings: Settings) -> FileResult:
+        from ckpt_lint.checkpoint_file import check_file
+        from ckpt_lint.engine import guarded
+
+        return FileResult(guarded(path, lambda: check_file(path, settings, deep=self.mode.deep)))
 
     def check_bytes(self, path: str, data: bytes, settings: Settings, *, named: bool = True) -> FileResult:
         """The same for bytes that are at hand; nothing is written. `named` says whether `path` is a place on disk."""

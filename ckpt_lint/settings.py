@@ -20,6 +20,10 @@ DEFAULT_EXCLUDE = (
     "_build", "buck-out", "dist", "node_modules", "site-packages", "venv",
 )  # fmt: skip
 DEFAULT_INCLUDE = ("*.py", "*.pyw", "*.ipynb")
+CHECKPOINT_FILES = (
+    "*.pt", "*.pth", "*.ckpt", "*.bin", "*.safetensors", "*.pt2", "*.pth.tar", "*.pt.tar", ".metadata", "*.distcp",
+)  # fmt: skip
+"""Names of checkpoint files, as `--checkpoints` takes them out of a folder."""
 DEFAULT_MAX_FILE_SIZE = 1_000_000
 
 
@@ -99,7 +103,8 @@ class Settings:
     a range ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one. `max_file_size` is in bytes.
     `gate` lets files without a word of checkpoints pass unread, and `noqa` says whether suppression comments count.
     `source` names the configuration file, None where there is none. `python` and `checkpoints` (file or function to
-    globs, relative to `root`) are for the verifier.
+    globs, relative to `root`) are for the verifier. `checkpoint_files` are the checkpoint files that a folder is searched
+    for: by default none.
     """
 
     selected: frozenset[str] = frozenset()
@@ -124,6 +129,7 @@ class Settings:
     source: str | None = None
     python: str | None = None
     checkpoints: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    checkpoint_files: tuple[Patterns, ...] = ()
 
     @classmethod
     def isolated(cls, rules: Iterable[RuleInfo], *, root: str = "/") -> Settings:
@@ -152,6 +158,10 @@ class Settings:
         """The reason why the checkpoint file `checkpoint` (a path as the code writes it) is trusted, or None."""
         target = checkpoint if os.path.isabs(checkpoint) else os.path.join(self.root, checkpoint)
         return next((trusted.reason for trusted in self.trusted_paths if trusted.patterns.matches(target)), None)
+
+    def takes_checkpoint(self, path: str) -> bool:
+        """Whether discovery takes the file `path` out of a folder as a checkpoint file."""
+        return any(patterns.matches(path) for patterns in self.checkpoint_files)
 
     def excludes(self, path: str) -> bool:
         """Whether discovery passes `path`, a file or a folder, by."""

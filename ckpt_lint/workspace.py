@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
+MAX_NODES = 1_000_000
+"""Syntax facts of a project that are kept, about 0.3 kB each; then all is dropped, and read again when asked for."""
+
 MAX_PROJECTS = 2
 """Projects of which the modules are kept: a run goes through files by name, so one project after the other."""
 
@@ -37,6 +40,12 @@ class KnownProject:
         from ckpt_lint.facts.world import World
 
         return Facts(World(self.files, api=self.api))
+
+    def trim(self) -> None:
+        """Drop what was read where it has grown too large. Answers do not depend on it."""
+        if self.files.nodes > MAX_NODES:
+            self.files.drop()
+            self.__dict__.pop("facts", None)
 
     def reaches(self, path: str, data: bytes) -> bool:
         """Whether a file imports a save or load wrapper of the project and names it."""
@@ -80,6 +89,7 @@ class Workspace:
         key = (files.root, settings.api)
         project = self.known.pop(key, None) or KnownProject(files, settings.api)
         self.known[key] = project  # the latest last
+        project.trim()
         while len(self.known) > MAX_PROJECTS:
             oldest = next(iter(self.known))
             self.known.pop(oldest)

@@ -87,7 +87,7 @@ SPELLINGS = {
     "continuation inside": "FUNC(\\\n    ARGS)",
     "comment before the bracket": "FUNC(ARGS  # behind\n    )",
     "kwargs": "FUNC(ARGS, **kwargs)",
-    "args": "FUNC(*(ARGS,))",
+    "args": "FUNC(*(PLAIN,), KEYWORDS)",
     "generator": "FUNC(y for y in z)",
     "generator over lines": "FUNC(\n    y\n    for y in z  # each\n)",
     "lambda argument": "FUNC((lambda a, b=1: a)(ARGS))",
@@ -115,6 +115,8 @@ def spelled(call: str, spelling: str) -> str:
     assert isinstance(tree, ast.Call)
     function = ast.get_source_segment(call, tree.func) or ""
     arguments = [ast.get_source_segment(call, node) or "" for node in (*tree.args, *tree.keywords)]
+    plain, keywords = arguments[: len(tree.args)], arguments[len(tree.args) :]
+    spelling = spelling.replace("PLAIN", ", ".join(plain)).replace(", KEYWORDS", "".join(f", {k}" for k in keywords))
     for placeholder, separator in (("ARGS_ON_LINES", ",\n    "), ("ARGS_ALIGNED", ",\n         "), ("ARGS", ", ")):
         spelling = spelling.replace(placeholder, separator.join(arguments))
     return spelling.replace("FUNC", function)

@@ -20,7 +20,7 @@ LAYERS = (
     ("rules",),
     ("engine", "suppress"),
     ("select", "config", "discover", "workspace", "write", "cache"),
-    ("run", "parallel"),
+    ("checkpoint_file", "run", "parallel"),
     ("report",),
     ("verify",),
     ("cli", "flake8", "server", "catalog", "__main__", "cluster"),
@@ -93,7 +93,8 @@ def test_the_broad_except_stands_at_the_boundary_only() -> None:
                 names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else {"(bare)"}
                 if names & {"Exception", "BaseException", "(bare)"}:
                     found.append(f"{path.relative_to(PACKAGE).as_posix()}")
-    assert sorted(set(found)) == ["engine.py"]
+    # the verifier's worker is a program of its own, in which whatever torch raises becomes an answer
+    assert sorted(set(found)) == ["engine.py", "verify/worker.py"]
 
 
 def test_modules_and_functions_keep_their_size() -> None:

@@ -76,10 +76,12 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_check)
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders, or `-` for stdin (default: .)")
+    paths = "files (code or checkpoints), folders, URLs of checkpoints, or `-` for stdin (default: .)"
+    parser.add_argument("paths", nargs="*", metavar="PATH", help=paths)
     _switch(parser, "--fix", help="apply safe fixes")
     _switch(parser, "--unsafe-fixes", help="show, and with --fix apply, unsafe fixes too")
     parser.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    parser.add_argument("--deep", action="store_true", help="read the tensors of checkpoint files too: CRCs, NaN")
     parser.add_argument("--output-format", choices=OUTPUT_FORMATS, help="how findings are shown (default: full)")
     parser.add_argument("--statistics", action="store_true", help="count the findings of every rule instead")
     parser.add_argument("--show-files", action="store_true", help="list the files that would be checked")
@@ -103,6 +105,7 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--checkpoints", action="store_true", help="take checkpoint files out of folders, too")
     group.add_argument("--exclude", type=_listed, action="extend", metavar="PATTERNS", help="what to pass by")
     group.add_argument("--extend-exclude", type=_listed, action="extend", metavar="PATTERNS", help="more of the same")
     _switch(group, "--force-exclude", help="pass excluded files by even where they are named")

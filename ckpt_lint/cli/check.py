@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ckpt_lint.cli.configured import configs_from
 from ckpt_lint.cli.terminal import wants_color
 from ckpt_lint.config import ConfigError, Configs
-from ckpt_lint.discover import STDIN, Target, discover
+from ckpt_lint.discover import STDIN, Target, discover, is_url
 from ckpt_lint.model import Applicability, Severity
 from ckpt_lint.report import Look, renderer
 from ckpt_lint.report.closing import closing, closing_after_diff
@@ -46,9 +46,9 @@ def check(arguments: argparse.Namespace) -> int:
 def mode_of(arguments: argparse.Namespace, settings: Settings) -> Mode:
     """What to do about fixes. Options of a run come from the configuration of the working folder."""
     if not (arguments.diff or settings.fix):
-        return Mode()
+        return Mode(deep=arguments.deep)
     wanted = {Applicability.SAFE, *([Applicability.UNSAFE] if settings.unsafe_fixes else [])}
-    return Mode(frozenset(wanted), write=not arguments.diff)
+    return Mode(frozenset(wanted), write=not arguments.diff, deep=arguments.deep)
 
 
 def show(results: Iterable[FileResult], arguments: argparse.Namespace, settings: Settings) -> int:
@@ -97,7 +97,7 @@ def _show_files(targets: Iterator[Target]) -> int:
     code = 0
     for target in targets:
         if target.problem is None:
-            print(os.path.abspath(target.path))
+            print(target.path if is_url(target.path) else os.path.abspath(target.path))
         else:
             print(f"{target.path}: {target.problem.message}", file=sys.stderr)
             code = UNCHECKED

@@ -46,7 +46,14 @@ def configs_from(arguments: argparse.Namespace, rules: Sequence[RuleInfo]) -> Co
         raise ConfigError("--config cannot name a file together with --isolated")
     layers.append(_layer(_given(arguments), folder, _ORIGIN))
     config = os.path.abspath(files[0]) if files else None
-    return Configs(rules, layers, config=config, isolated=arguments.isolated, gate=getattr(arguments, "gate", True))
+    return Configs(
+        rules,
+        layers,
+        config=config,
+        isolated=arguments.isolated,
+        gate=getattr(arguments, "gate", True),
+        checkpoints=getattr(arguments, "checkpoints", False),
+    )
 
 
 def _layer(options: dict[str, Any], folder: str, origin: str) -> Layer:

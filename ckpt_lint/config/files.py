@@ -10,7 +10,7 @@ from typing import Any
 from ckpt_lint.config.merge import merge
 from ckpt_lint.config.options import ConfigError, Layer, check_options
 from ckpt_lint.model import RuleInfo
-from ckpt_lint.settings import Settings
+from ckpt_lint.settings import CHECKPOINT_FILES, Patterns, Settings
 
 OWN_FILE = "ckpt-lint.toml"
 PYPROJECT = "pyproject.toml"
@@ -22,8 +22,8 @@ class Configs:
     """The settings of every file of a run: each folder's nearest configuration, with `overrides` on top.
 
     `config` is the one file to use for all (patterns are then relative to the working folder), `isolated` reads none,
-    and `gate` says whether files without a word of checkpoints may be passed by unread. Paths are absolute. What has
-    been read is kept for the run.
+    `gate` says whether files without a word of checkpoints may be passed by unread, and `checkpoints` whether folders
+    are searched for checkpoint files of every usual name. Paths are absolute. What has been read is kept for the run.
     """
 
     rules: Sequence[RuleInfo]
@@ -31,6 +31,7 @@ class Configs:
     config: str | None = None
     isolated: bool = False
     gate: bool = True
+    checkpoints: bool = False
     working_folder: str = field(default_factory=os.getcwd)
     _by_folder: dict[str, Settings] = field(default_factory=dict)
     _by_file: dict[str | None, Settings] = field(default_factory=dict)
@@ -58,7 +59,9 @@ class Configs:
             root = self.working_folder if file is None or self.config is not None else os.path.dirname(file)
             layers = () if file is None else read_layers(file, base=root)
             merged = merge([*layers, *self.overrides], self.rules, root=root)
-            self._by_file[file] = replace(merged, source=file, gate=self.gate)
+            usual = (Patterns(root, CHECKPOINT_FILES),) if self.checkpoints else ()
+            files = (*merged.checkpoint_files, *usual)
+            self._by_file[file] = replace(merged, source=file, gate=self.gate, checkpoint_files=files)
         return self._by_file[file]
 
 

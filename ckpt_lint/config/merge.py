@@ -76,6 +76,8 @@ def _with_lists(settings: Settings, layer: Layer, rules: Sequence[RuleInfo]) -> 
         values["test_paths"] = _patterns(layer, "test-paths")
     if "include" in options:
         values["include"] = _patterns(layer, "include")
+    if "checkpoints-include" in options:
+        values["checkpoint_files"] = (_patterns(layer, "checkpoints-include"),)
     exclude = (_patterns(layer, "exclude"),) if "exclude" in options else settings.exclude
     if "extend-exclude" in options:
         exclude += (_patterns(layer, "extend-exclude"),)

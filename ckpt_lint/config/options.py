@@ -153,6 +153,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "max-file-size": Option(_size, "1000000", "Bytes of code above which a file is not checked, and reported as such."),
     "include": Option(_texts, '["*.py", "*.pyw", "*.ipynb"]', "Files that a folder is searched for."),
+    "checkpoints-include": Option(_texts, "[]", "Checkpoint files that a folder is searched for, too."),
     "exclude": Option(_texts, "version control, virtual environments, caches", "Files and folders that are passed by."),
     "extend-exclude": Option(_texts, "[]", "Files and folders that are passed by besides those of `exclude`."),
     "force-exclude": Option(_flag, "false", "Pass excluded files by even where the command line names them."),

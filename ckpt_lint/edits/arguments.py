@@ -53,8 +53,10 @@ def add_keyword(text: str, call: Span, keyword: str) -> tuple[Edit, ...]:
     """Add `keyword`, such as `weights_only=True`, as the last argument of the call at `call`.
 
     A bare generator argument gets the parentheses that it then needs; in an f-string, strings in `keyword` get the
-    other quotes. ValueError where no call stands at `call`.
+    other quotes. No edits for a call of which only the f-string around it is known; ValueError where no call stands.
     """
+    if text[call.end - 1 : call.end] in ("'", '"'):
+        return ()  # the call stands in an f-string, and only the string's place is known
     keyword = _requoted(keyword, enclosing_quote(text, call.start))
     items = _items(text, call, ")")
     if items.is_comprehension:
@@ -75,6 +77,8 @@ def add_dict_entry(text: str, literal: Span, key: str, value: str) -> tuple[Edit
     The key of a literal is quoted as the others are. ValueError for a comprehension, or where no dict stands there,
     or where `dict(...)` cannot spell the key.
     """
+    if text[literal.end - 1] in ("'", '"'):
+        return ()
     if text[literal.end - 1] == ")":
         if not key.isidentifier():
             raise ValueError(f"dict() cannot spell the key {key!r}")
@@ -89,6 +93,8 @@ def add_dict_entry(text: str, literal: Span, key: str, value: str) -> tuple[Edit
 
 def remove_argument(text: str, call: Span, argument: Span) -> tuple[Edit, ...]:
     """Remove the argument at `argument` (keyword included) from the call at `call`, with its comma; comments stay."""
+    if text[call.end - 1 : call.end] in ("'", '"'):
+        return ()
     items = _items(text, call, ")")
     before = next(token for token in (*items.code[::-1], items.open) if token.end <= argument.start)
     behind = [token for token in (*items.code, items.close) if token.start >= argument.end]

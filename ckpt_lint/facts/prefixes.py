@@ -47,14 +47,14 @@ def _candidates(states: StateDicts, module: ModuleFacts) -> Iterator[Strip]:
                 continue
             loop = key_loop(states.values, module, call.func.value)
             if loop is not None and not (method == "split" and _picks_a_part(module, call, prefix)):
-                node = call.parent if method == "split" and isinstance(call.parent, t.Subscript) else call
+                node: t.Expr = call.parent if method == "split" and isinstance(call.parent, t.Subscript) else call
                 yield Strip(node, method, prefix, loop)
-    for node in module.nodes:
-        if isinstance(node, t.Subscript) and isinstance(node.sub, t.Slice):
-            amount, prefix = _cut(module, node.sub)
-            loop = key_loop(states.values, module, node.value) if amount else None
+    for place in module.all(t.Subscript):
+        if isinstance(place.sub, t.Slice):
+            amount, prefix = _cut(module, place.sub)
+            loop = key_loop(states.values, module, place.value) if amount else None
             if loop is not None:
-                yield Strip(node, "slice", prefix, loop)
+                yield Strip(place, "slice", prefix, loop)
 
 
 def _picks_a_part(module: ModuleFacts, call: t.Call, prefix: str) -> bool:

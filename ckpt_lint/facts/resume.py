@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
+from ckpt_lint.facts.kinds import LOADED, STATE_DICT
 from ckpt_lint.facts.restores import Part, Restore, Restores
 from ckpt_lint.facts.roles import named_role, role_of
 from ckpt_lint.facts.states import COUNTER, COUNTER_KEY, RNG, WEIGHTS
-from ckpt_lint.facts.values import LOADED, STATE_DICT, Values
+from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from ckpt_lint import apis
-from ckpt_lint.facts.values import FOREIGN, LOADED, MODULE_METHODS, OBJECT, SCRIPT, STATE_DICT, Origin, Values
+from ckpt_lint.facts.kinds import FOREIGN, LOADED, OBJECT, SCRIPT, STATE_DICT
+from ckpt_lint.facts.values import MODULE_METHODS, Origin, Values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 

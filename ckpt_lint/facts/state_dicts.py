@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ckpt_lint.facts.kinds import LOADED, STATE_DICT
 from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
-from ckpt_lint.facts.values import LOADED, STATE_DICT, Values
+from ckpt_lint.facts.values import Values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 

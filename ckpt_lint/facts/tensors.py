@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint.facts.checkpoints import Checkpoints
+from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
-from ckpt_lint.facts.values import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING, Origin, Values
+from ckpt_lint.facts.values import Origin, Values
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name

@@ -23,7 +23,6 @@ from ckpt_lint.facts.kinds import (
     OBJECT,
     PATH,
     SCRIPT,
-    SEQUENCE,
     STATE_DICT,
     STRING,
     TENSOR,
@@ -63,6 +62,10 @@ class Origin:
     at: tuple[int, ...] = ()
 
 
+Seen = set[Binding]
+"""The bindings that one look for origins has followed."""
+
+
 class Values:
     """Origins and kinds of the values of a world's modules."""
 
@@ -78,29 +81,29 @@ class Values:
         known = self._origins.get(expr)
         if known is None:
             self._origins[expr] = ()
-            found = dict.fromkeys(self._trace(module, expr, MAX_DEPTH))
+            found = dict.fromkeys(self._trace(module, expr, MAX_DEPTH, set()))
             known = self._origins[expr] = tuple(found)
         return known
 
-    def _trace(self, module: ModuleFacts, expr: t.Expr, depth: int) -> Iterator[Origin]:
+    def _trace(self, module: ModuleFacts, expr: t.Expr, depth: int, seen: Seen) -> Iterator[Origin]:
         if depth <= 0:
             yield Origin(module, expr)
         elif isinstance(expr, (t.Name, t.Attribute, t.Subscript)):
-            yield from self._trace_path(module, expr, depth)
+            yield from self._trace_path(module, expr, depth, seen)
         elif isinstance(expr, t.IfExp):
-            yield from self._trace(module, expr.body, depth - 1)
-            yield from self._trace(module, expr.orelse, depth - 1)
+            yield from self._trace(module, expr.body, depth - 1, seen)
+            yield from self._trace(module, expr.orelse, depth - 1, seen)
         elif isinstance(expr, t.BoolOp):
             for value in expr.values if expr.op == "or" else expr.values[-1:]:
-                yield from self._trace(module, value, depth - 1)
+                yield from self._trace(module, value, depth - 1, seen)
         elif isinstance(expr, (t.NamedExpr, t.Await)):
-            yield from self._trace(module, expr.value, depth - 1)
+            yield from self._trace(module, expr.value, depth - 1, seen)
         elif isinstance(expr, t.Call):
             inner = self.passed_through(module, expr)
             if inner is None:
                 yield Origin(module, expr)
             else:
-                yield from self._trace(module, inner, depth - 1)
+                yield from self._trace(module, inner, depth - 1, seen)
         else:
             yield Origin(module, expr)
 
@@ -116,47 +119,51 @@ class Values:
                 return call.args[0].value
         return unwrapped_argument(self.world, module, call)
 
-    def _trace_path(self, module: ModuleFacts, expr: t.Expr, depth: int) -> Iterator[Origin]:
+    def _trace_path(self, module: ModuleFacts, expr: t.Expr, depth: int, seen: Seen) -> Iterator[Origin]:
         bindings = module.names.bindings(expr)
         bindings = [b for b in bindings if b.how not in ("augment", "delete")] or bindings
         found = False
         for binding in bindings:
-            for origin in self._trace_binding(module, binding, expr, depth):
+            if binding in seen:  # names bound to one another in a loop: each is followed once
+                found = True
+                continue
+            seen.add(binding)
+            for origin in self._trace_binding(module, binding, expr, depth, seen):
                 found = True
                 yield origin
         if not found:
             yield Origin(module, expr, "unbound")
 
-    def _trace_binding(self, module: ModuleFacts, binding: Binding, expr: t.Expr, depth: int) -> Iterator[Origin]:
+    def _trace_binding(self, module: ModuleFacts, binding: Binding, expr: t.Expr, depth: int, seen: Seen) -> Iterator[Origin]:
         if isinstance(binding.node, t.Parameter):
             yield Origin(module, binding.node, "param")
         elif binding.value is None or binding.how in ("import", "def", "class", "except", "match"):
             yield Origin(module, binding.node, binding.how)
         elif binding.how == "assign":
-            yield from self._trace(module, binding.value, depth - 1)
+            yield from self._trace(module, binding.value, depth - 1, seen)
         elif binding.how == "unpack":
-            yield from self._trace_item(module, binding.value, binding.at, depth - 1)
+            yield from self._trace_item(module, binding.value, binding.at, depth - 1, seen)
         elif binding.how == "with":
             yield Origin(module, binding.value, "with")
         else:
             yield Origin(module, binding.value, binding.how, binding.at)
 
-    def _trace_item(self, module: ModuleFacts, value: t.Expr, at: tuple[int, ...], depth: int) -> Iterator[Origin]:
+    def _trace_item(self, module: ModuleFacts, value: t.Expr, at: tuple[int, ...], depth: int, seen: Seen) -> Iterator[Origin]:
         if not at:
-            yield from self._trace(module, value, depth)
+            yield from self._trace(module, value, depth, seen)
             return
         index = at[0]
         if isinstance(value, t.Sequence) and 0 <= index < len(value.items):
-            yield from self._trace_item(module, value.items[index], at[1:], depth)
+            yield from self._trace_item(module, value.items[index], at[1:], depth, seen)
         elif isinstance(value, t.Call) and self.prepares(module, value):
             plain = [arg.value for arg in value.args if arg.keyword is None and not arg.star]
             if 0 <= index < len(plain):
-                yield from self._trace_item(module, plain[index], at[1:], depth)
+                yield from self._trace_item(module, plain[index], at[1:], depth, seen)
             else:
                 yield Origin(module, value, "unpack", at)
         elif isinstance(value, t.IfExp):
-            yield from self._trace_item(module, value.body, at, depth)
-            yield from self._trace_item(module, value.orelse, at, depth)
+            yield from self._trace_item(module, value.body, at, depth, seen)
+            yield from self._trace_item(module, value.orelse, at, depth, seen)
         else:
             yield Origin(module, value, "unpack", at)
 
@@ -381,28 +388,3 @@ def returned_values(definition: Definition) -> Sequence[t.Expr]:
         elif isinstance(current, (t.Stmt, t.Handler, t.Case)) and not isinstance(current, (t.FunctionDef, t.ClassDef)):
             stack.extend(child for _, child in t.children(current) if isinstance(child, (t.Stmt, t.Handler, t.Case)))
     return out
-
-
-__all__ = [
-    "CLASS",
-    "DICT",
-    "FOREIGN",
-    "FUNCTION",
-    "LOADED",
-    "MODULE_METHODS",
-    "NUMBER",
-    "NUMPY",
-    "OBJECT",
-    "PATH",
-    "PREPARERS",
-    "SAME_OBJECT",
-    "SCRIPT",
-    "SEQUENCE",
-    "STATE_DICT",
-    "STRING",
-    "TENSOR",
-    "Origin",
-    "Values",
-    "conventional",
-    "returned_values",
-]

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
-from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.imports import Import, foreign, imports
+from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.gate import may_matter
 
@@ -93,6 +93,16 @@ class ProjectFiles:
             source = self.source(path)
             self._reads[path] = read_modules(source, path, slicing=self.disk.slicing) if source is not None else NOTHING
         return self._reads[path]
+
+    @property
+    def nodes(self) -> int:
+        """How many syntax facts are held."""
+        return sum(len(module.nodes) for read in self._reads.values() for module in read.modules)
+
+    def drop(self) -> None:
+        """Forget texts and syntax facts: they are read again when they are asked for."""
+        self._reads.clear()
+        self._sources.clear()
 
     def bytes_of(self, path: str) -> bytes:
         """The bytes of a file, b"" where they cannot be had."""

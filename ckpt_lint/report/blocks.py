@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from ckpt_lint.edits import compose
-from ckpt_lint.model import Applicability, Edit, Finding, Fix, Problem, Span
+from ckpt_lint.model import Applicability, Artifact, Edit, Finding, Fix, Problem, Span
 from ckpt_lint.report.frame import Mark, cell_lines, frame
 from ckpt_lint.report.look import Look, headline, place, printable, problem_code
 from ckpt_lint.run import FileResult
@@ -41,13 +41,24 @@ def _group(group: Sequence[Finding], source: Source | None, look: Look) -> Itera
     for finding in group:
         yield headline(finding, look, severity=True) + "\n"
     first = group[0]
-    yield f" {look.paint('-->', 'frame')} {place(first.path, first.location)}\n"
+    inside = f" ({printable(within(first.artifact))})" if first.artifact and within(first.artifact) else ""
+    yield f" {look.paint('-->', 'frame')} {place(first.path, first.location)}{inside}\n"
     if source is not None and first.artifact is None:
         marks = sorted({Mark(finding.location, finding.end_location) for finding in group})
         yield from frame(cell_lines(source, first.location.cell), marks, look)
     for related in dict.fromkeys(related for finding in group for related in finding.related):
         yield f" {look.paint(':::', 'frame')} {place(related.path, related.location)}: {printable(related.message)}\n"
     yield from _help(group, source, look)
+
+
+def within(artifact: Artifact) -> str:
+    """Where in a checkpoint file: member, byte, key."""
+    parts = [
+        artifact.member or "",
+        "" if artifact.offset is None else f"offset {artifact.offset}",
+        f"key {artifact.key}" if artifact.key else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _help(group: Sequence[Finding], source: Source | None, look: Look) -> Iterator[str]:

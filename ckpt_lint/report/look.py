@@ -25,8 +25,8 @@ class Look:
     unsafe: bool = False
 
     def absolute(self, path: str) -> str:
-        """A path as tools want it; `-` stays what it is."""
-        return path if path == "-" else os.path.normpath(os.path.join(self.folder, path))
+        """A path as tools want it; `-` and URLs stay what they are."""
+        return path if path == "-" or "://" in path else os.path.normpath(os.path.join(self.folder, path))
 
     def offered(self, fix: Fix | None) -> bool:
         """Whether `--fix` would apply the fix, with the safety that was asked for."""

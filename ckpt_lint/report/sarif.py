@@ -118,6 +118,8 @@ def _uri(path: str, look: Look) -> dict[str, str]:
     absolute = look.absolute(path)
     if path == "-":
         return {"uri": "stdin"}
+    if "://" in path:
+        return {"uri": quote(path, safe=":/?&=%~@+,;", errors="surrogateescape")}
     relative = os.path.relpath(absolute, look.folder)
     if relative.startswith(os.pardir):
         return {"uri": pathlib.Path(absolute).as_uri()}

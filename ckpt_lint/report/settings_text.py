@@ -28,6 +28,7 @@ def _values(settings: Settings) -> Iterator[tuple[str, object]]:
     yield "max-file-size", settings.max_file_size
     yield "test-paths", settings.test_paths.globs
     yield "include", settings.include.globs
+    yield "checkpoints-include", [glob for patterns in settings.checkpoint_files for glob in patterns.globs]
     yield "exclude", [glob for patterns in settings.exclude for glob in patterns.globs]
     yield "force-exclude", settings.force_exclude
     yield "respect-gitignore", settings.respect_gitignore
