@@ -19,7 +19,7 @@ from ckpt_lint.verify.as_data import as_json, as_sarif
 from ckpt_lint.verify.as_text import as_text
 from ckpt_lint.verify.evidence import as_markdown
 from ckpt_lint.verify.interpreter import candidates
-from ckpt_lint.verify.matching import Finder, Given, Headers, given
+from ckpt_lint.verify.matching import SUFFIXES, Finder, Given, Headers, given
 from ckpt_lint.verify.session import Progress, Request, Verified, verify
 from ckpt_lint.verify.sites import Linted, lint
 from ckpt_lint.verify.verdict import Status
@@ -32,8 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify; 1 where a fix is refuted, 3 where something could not be verified (3 wins). Raises ConfigError."""
     configs = configs_from(arguments, ALL)
     settings = configs.settings_in(os.getcwd())
-    linted = lint(discover(arguments.paths or [os.curdir], configs), configs)
-    named = given([name for names in arguments.checkpoint for name in names])
+    files = [path for path in arguments.paths if path.lower().endswith(SUFFIXES)]
+    code = [path for path in arguments.paths if path not in files] or [os.curdir]
+    linted = lint(discover(code, configs), configs)
+    named = given([*files, *(name for names in arguments.checkpoint for name in names)])
     verified = _verified(arguments, linted, named, settings)
     applied = apply(linted.results, verified) if arguments.fix else None
     _show(arguments, configs, linted, verified, named)

@@ -9,7 +9,7 @@ EVIDENCE = "ckpt-lint-evidence.md"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command, besides those of the configuration."""
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders of code (default: .)")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders of code (default: .); checkpoints, too")
     parser.add_argument(
         "--checkpoint",
         action="append",

@@ -211,9 +211,13 @@ class Finder:
                 if _ends(path, self._project(site).root, parts)]  # fmt: skip
 
     def _project(self, site: Site) -> Project:
-        if site.root not in self.projects:
-            self.projects[site.root] = Project(site.root)
-        return self.projects[site.root]
+        """The files of the working folder, where the project lies in it, else those of the project."""
+        folder = os.getcwd()
+        inside = os.path.join(site.root, "").startswith(os.path.join(folder, ""))
+        root = folder if inside and folder not in (os.sep, os.path.expanduser("~")) else site.root
+        if root not in self.projects:
+            self.projects[root] = Project(root)
+        return self.projects[root]
 
     def _fits(self, site: Site, path: str) -> str:
         facts = self.headers.of(path).facts

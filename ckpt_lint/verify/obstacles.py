@@ -12,7 +12,7 @@ from ckpt_lint.verify.sites import Site
 
 MOST = 6
 _SAVE_SIDE = ("CKP101", "CKP110", "CKP114")
-_RESAVE = "no allow-list can help: re-save it (load it once where you trust its source, then save plain values)"
+_RESAVE = "no allow-list of harmless classes helps: re-save it (load it once where you trust it, then save plain values)"
 
 
 def obstacles(site: Site, facts: ArtifactFacts, verdict: Verdict) -> tuple[str, ...]:

@@ -122,6 +122,8 @@ def lint(targets: Iterable[Target], configs: Configs) -> Linted:
     linted = Linted()
     found: dict[tuple[str, int], Site] = {}
     for target in targets:
+        if getattr(target, "checkpoint", False):
+            continue  # a checkpoint file is no code; the ones of a load are found by the load
         result = worker.check(target)
         linted.results.append(result)
         mine = [finding for finding in result.outcome.findings if finding.code in KINDS]
