@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ckpt_lint.config import Configs
 from ckpt_lint.model import Problem, Status
-from ckpt_lint.settings import CHECKPOINT_FILES, Patterns, Settings
+from ckpt_lint.settings import CHECKPOINT_FILES, DEFAULT_INCLUDE, Patterns, Settings
 
 if TYPE_CHECKING:
     import pathspec
@@ -31,6 +31,7 @@ DISTRIBUTED = ".metadata"
 """The file that makes a folder a distributed checkpoint."""
 
 _EDITOR_LOCK = ".#"
+_CODE = tuple(glob.removeprefix("*") for glob in DEFAULT_INCLUDE)
 _SUFFIXES = (
     *(glob.removeprefix("*") for glob in CHECKPOINT_FILES),
     ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz", ".onnx", ".h5", ".hdf5", ".gguf", ".tar", ".zip", ".gz",
@@ -94,11 +95,13 @@ def _under(path: str, configs: Configs) -> Iterator[Target]:
 
 def _named(path: str, settings: Settings) -> Target:
     """A file of the command line: code where its name says so, else a checkpoint where name or bytes say so."""
-    if settings.include.matches(path):
+    if path.endswith(_CODE):
         return Target(path)
     if os.path.basename(path) == DISTRIBUTED:
         return Target(os.path.dirname(path) or os.curdir, checkpoint=True)
-    return Target(path, checkpoint=path.lower().endswith(_SUFFIXES) or _is_binary(path))
+    if path.lower().endswith(_SUFFIXES):
+        return Target(path, checkpoint=True)
+    return Target(path, checkpoint=_is_binary(path) and not settings.include.matches(path))
 
 
 def _is_binary(path: str) -> bool:
