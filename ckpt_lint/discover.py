@@ -97,11 +97,17 @@ def _named(path: str, settings: Settings) -> Target:
     """A file of the command line: code where its name says so, else a checkpoint where name or bytes say so."""
     if path.endswith(_CODE):
         return Target(path)
-    if os.path.basename(path) == DISTRIBUTED:
-        return Target(os.path.dirname(path) or os.curdir, checkpoint=True)
+    folder = os.path.dirname(path) or os.curdir
+    if os.path.basename(path) == DISTRIBUTED or _is_part(path, folder):
+        return Target(folder, checkpoint=True)
     if path.lower().endswith(_SUFFIXES):
         return Target(path, checkpoint=True)
     return Target(path, checkpoint=_is_binary(path) and not settings.include.matches(path))
+
+
+def _is_part(path: str, folder: str) -> bool:
+    """Whether a file is a part of the distributed checkpoint that its folder is."""
+    return path.endswith(".distcp") and os.path.isfile(os.path.join(folder, DISTRIBUTED))
 
 
 def _is_binary(path: str) -> bool:
@@ -176,7 +182,7 @@ def _checkpoint(folder: _Folder, entry: os.DirEntry[str], shown: str) -> Iterato
     """A checkpoint file of a folder; those of a distributed checkpoint are one input, which is the folder."""
     if entry.name == DISTRIBUTED:
         yield Target(folder.shown, checkpoint=True)
-    elif not (entry.name.endswith(".distcp") and os.path.isfile(os.path.join(folder.path, DISTRIBUTED))):
+    elif not _is_part(entry.path, folder.path):
         yield Target(shown, _problem_of(entry.path), checkpoint=True)
 
 

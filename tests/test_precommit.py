@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CHECKPOINTS = ROOT / "fixtures" / "checkpoints" / "files"
 CLEAN = 'import torch\n\nmodel.load_state_dict(torch.load(p, map_location="cpu", weights_only=True))\n'
 HAZARD = CLEAN.replace(', map_location="cpu"', "")
 
@@ -78,3 +79,21 @@ def test_excluded_files_are_passed_by_although_pre_commit_names_them(tmp_path: P
     (tmp_path / "gen" / "a.py").write_text(HAZARD)
     (tmp_path / "ckpt-lint.toml").write_text("extend-exclude = ['gen']\n")
     assert try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home).returncode == 0
+
+
+def test_checkpoint_files_are_checked_by_their_own_hook(tmp_path: Path, hooks: Path, home: Path) -> None:
+    git("init", "-q", cwd=tmp_path)
+    (tmp_path / "a.py").write_text(HAZARD)
+    (tmp_path / "notes.txt").write_text("no checkpoint")
+    (tmp_path / "weights").mkdir()
+    shutil.copy(CHECKPOINTS / "state_dict.pt", tmp_path / "weights" / "model.pt")
+    shutil.copytree(CHECKPOINTS / "dcp", tmp_path / "weights" / "dcp")
+    clean = try_repo(hooks, "ckpt-lint-checkpoints", cwd=tmp_path, home=home)
+    assert clean.returncode == 0 and "Passed" in clean.stdout, clean
+
+    shutil.copy(CHECKPOINTS / "evil_zip.pt", tmp_path / "weights" / "old.PTH")
+    shutil.copy(CHECKPOINTS / "lfs_pointer.pt", tmp_path / "pytorch_model.bin")
+    blocked = try_repo(hooks, "ckpt-lint-checkpoints", cwd=tmp_path, home=home)
+    assert blocked.returncode == 1 and "git lfs pull" in blocked.stdout, blocked
+    assert "weights/old.PTH:1:1" in blocked.stdout and "CKP501" in blocked.stdout, blocked
+    assert "CKP301" not in blocked.stdout and "notes.txt" not in blocked.stdout

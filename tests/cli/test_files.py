@@ -121,7 +121,12 @@ def test_folders_give_code_only_unless_asked(tmp_path: Path) -> None:
 def test_a_distributed_checkpoint_is_one_input(tmp_path: Path) -> None:
     put(tmp_path, "dcp", under="runs")
     assert concise("runs/dcp", cwd=tmp_path) == (0, [])
-    for arguments in (["runs/dcp"], ["runs/dcp/.metadata"], ["--checkpoints", "runs"]):
+    for arguments in (
+        ["runs/dcp"],
+        ["runs/dcp/.metadata"],
+        ["runs/dcp/__0_0.distcp", "runs/dcp/.metadata"],
+        ["--checkpoints", "runs"],
+    ):
         shown = ckpt_lint("check", "--show-files", *arguments, cwd=tmp_path)
         assert shown.out.splitlines() == [str(tmp_path / "runs" / "dcp")], shown
     (tmp_path / "runs" / "dcp" / ".metadata").write_bytes(b"\x80\x02cos\nsystem\nU\x02idR.")
