@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
-from ckpt_lint.facts.linked import acquainted, imported, linked_saves
+from ckpt_lint.facts.linked import NEAR, acquainted, imported, linked_saves
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.resume import ResumePath
 from ckpt_lint.facts.saves import Save
@@ -72,6 +73,7 @@ def _resumes_training(path: ResumePath) -> bool:
 
 def _forgotten(view: View, path: ResumePath, load: Load, save: Save) -> Iterator[tuple[Entry, str]]:
     read = {read.key for read in view.flow(load).reads}
+    misspelt = sorted(read - set(view.checkpoint(save).keys))
     for entry in view.checkpoint(save).entries:
         if entry.key is None or entry.key in read or entry.left_out or _METADATA.search(entry.key.lower()):
             continue
@@ -81,6 +83,8 @@ def _forgotten(view: View, path: ResumePath, load: Load, save: Save) -> Iterator
             continue
         if state in path.states and not _has_siblings(view, save, state, read):
             continue
+        if difflib.get_close_matches(entry.key, misspelt, 1, NEAR):
+            continue  # CKP409 says what is wrong
         if not _is_read_elsewhere(view, load, save, entry.key):
             yield entry, state
 
