@@ -19,14 +19,15 @@ _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2", "#
 _STYLE = """
 :root{color-scheme:light dark}
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;
-background:Canvas;color:CanvasText}
-h1{font-size:1.3rem;overflow-wrap:anywhere}h2{font-size:1.05rem;margin-top:2rem}
+background:Canvas;color:CanvasText;overflow-wrap:anywhere}
+h1{font-size:1.3rem}h2{font-size:1.05rem;margin-top:2rem}
 svg{width:100%;height:auto;display:block}rect{stroke:Canvas}
 text{font:11px system-ui,sans-serif;fill:#fff;pointer-events:none}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #8884}
-td.n{text-align:right;font-variant-numeric:tabular-nums}td.k{overflow-wrap:anywhere;font-family:ui-monospace,monospace}
+td.n{text-align:right;font-variant-numeric:tabular-nums}td.k{min-width:9rem;font-family:ui-monospace,monospace}
 pre{overflow-x:auto;background:#8881;padding:.8rem}
 .finding{border-left:4px solid #e15759;padding:.3rem .8rem;margin:.5rem 0}
+.key{display:inline-block;margin-right:1.2rem}.key i{display:inline-block;width:.8em;height:.8em;margin-right:.4em}
 .ok{color:#2a8a3c}.no{color:#c33}
 """
 
@@ -97,12 +98,30 @@ def _treemap(facts: ArtifactFacts) -> Iterator[str]:
             f'<g><title>{_text(box.label)}: {sized(box.size)}</title><rect x="{box.x:.1f}" y="{box.y:.1f}" '
             f'width="{box.width:.1f}" height="{box.height:.1f}" fill="{colour}" stroke-width="1"/>'
         )
-        room = int(box.width / 6.5)
+        room = int((box.width - 8) / 6.8)
         if box.height > 14 and room > 4:
             label = box.label if len(box.label) <= room else "…" + box.label[-(room - 1) :]
             yield f'<text x="{box.x + 4:.1f}" y="{box.y + 13:.1f}">{_text(label)}</text>'
         yield "</g>"
     yield "</svg>"
+    yield from _legend(facts.tree)
+
+
+def _legend(root: Node) -> Iterator[str]:
+    """The top-level keys and their colours, where there are as many colours as keys."""
+    keys = _by_size(root)
+    if not 1 < len(keys) <= len(_COLOURS):
+        return
+    names = [
+        f'<span class="key"><i style="background:{colour}"></i>{_text(node.key)}: {sized(node.size)}</span>'
+        for node, colour in zip(keys, _COLOURS)
+    ]
+    yield f"<p>{''.join(names)}</p>"
+
+
+def _by_size(node: Node) -> list[Node]:
+    """The children that have bytes, the largest first."""
+    return sorted((child for child in node.children if child.size), key=lambda child: -child.size)
 
 
 def boxes(root: Node) -> list[Box]:
@@ -111,7 +130,7 @@ def boxes(root: Node) -> list[Box]:
     pending = [(root, "", 0.0, 0.0, _WIDTH, _HEIGHT, 0, 0)]
     while pending and len(found) < _MOST_BOXES:
         node, path, x, y, width, height, group, depth = pending.pop()
-        sized_children = sorted((child for child in node.children if child.size), key=lambda child: -child.size)
+        sized_children = _by_size(node)
         if not sized_children or min(width, height) < _LEAST:
             found.append(Box(x, y, width, height, path or node.key or "all", node.size, group))
             continue
