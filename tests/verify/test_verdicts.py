@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.projects import ANYWHERE, RESTORE, RESUME, digests, project, verify
+from tests.verify.projects import ANYWHERE, CHECKPOINTS, RESTORE, RESUME, digests, project, verify
 
 
 def test_full_pickle_of_plain_data_is_confirmed_and_gives_the_same(tmp_path: Path) -> None:
@@ -62,6 +62,8 @@ def test_no_allow_list_is_proposed_where_none_helps_or_none_is_safe(tmp_path: Pa
     assert (said.code, check["status"]) == (1, "refuted")
     text = "\n".join([check["reason"], *check["obstacles"]])
     assert "safe_globals" not in text and "re-save" in text
+    unknown = name in ("whole_module_own_class.pt", "enum.pt")
+    assert ("no allow-list is proposed for globals that are not known to be harmless" in text) is unknown
 
 
 def test_a_key_that_the_code_reads_and_the_file_lacks_refutes(tmp_path: Path) -> None:
@@ -136,6 +138,20 @@ def test_full_compares_every_byte_and_sees_a_flipped_bit(tmp_path: Path) -> None
     said = verify(tmp_path, "--full", "--checkpoint", "wrong_crc.pt")
     assert (said.code, said.verdicts) == (3, ["unreadable"])
     assert "its CRC is wrong" in said.checks[0]["reason"]
+
+
+def test_bytes_that_differ_from_the_files_are_seen() -> None:
+    import torch
+
+    from ckpt_lint.verify.worker import compare_mapped
+
+    path = str(CHECKPOINTS / "state_dict.pt")
+    after, before = (torch.load(path, mmap=True, weights_only=True) for _ in range(2))
+    assert compare_mapped(torch, path, after, before)["difference"] is None
+    before["0.weight"][2, 1] += 1  # the mapping is private: the file stays as it is
+    assert "the two loads give other bytes" in compare_mapped(torch, path, after, before)["difference"]
+    after["0.weight"][0, 0] += 1
+    assert "the load gives other bytes than the file holds" in compare_mapped(torch, path, after, None)["difference"]
 
 
 def test_a_file_that_cannot_be_mapped_is_read_whole_once(tmp_path: Path) -> None:
