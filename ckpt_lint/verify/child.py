@@ -24,6 +24,7 @@ from ckpt_lint.verify.protocol import Answer, Compared, Job, Loaded, Torch
 WORKER = Path(__file__).with_name("worker.py")
 START_SECONDS = 120.0
 LOOK_SECONDS = 0.05
+LAST_SECONDS = 5.0
 MOST_OUTPUT = 64 << 20
 _FORCED = ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
 
@@ -173,7 +174,11 @@ class Child:
 
     def _crashed(self, enforced: tuple[str, ...], peak: int = 0) -> Answer:
         assert self._process is not None
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return Answer("crashed", "the child closed its output and went on", enforced=enforced, peak=peak)
         words = self._last_words()
         self.close()
         how = f"ended with exit code {code}"

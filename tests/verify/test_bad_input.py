@@ -217,6 +217,23 @@ def test_a_child_that_is_killed_is_said_to_be(tmp_path: Path, checkpoint: Path) 
     assert answer.ended == "crashed" and "SIGSEGV" in answer.reason
 
 
+def test_a_child_that_closes_its_output_and_lives_on(tmp_path: Path, checkpoint: Path) -> None:
+    close = "import os, time\n    for number in range(3, 64):\n        try: os.close(number)\n        except OSError: pass\n"
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + close + "    time.sleep(600)")
+    started = time.monotonic()
+    answer = _ask(python, checkpoint, seconds=300)
+    assert answer.ended == "crashed" and "went on" in answer.reason and time.monotonic() - started < 60
+
+
+def test_scratch_folders_are_removed(tmp_path: Path, checkpoint: Path) -> None:
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import ctypes; ctypes.string_at(0)")
+    with Child(str(python), "a test", seconds=60) as child:
+        scratch = Path(child.scratch)
+        assert scratch.is_dir()
+        child.ask(Job(str(checkpoint), identity(str(checkpoint)), LoadOptions(True, "cpu"), None, False, 1 << 30))
+    assert not scratch.exists()
+
+
 def test_a_child_that_is_killed_from_outside(tmp_path: Path, checkpoint: Path) -> None:
     python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import time; time.sleep(600)")
     with Child(str(python), "a test", seconds=60) as child:
