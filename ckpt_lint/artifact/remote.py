@@ -6,12 +6,16 @@ fsspec is imported only here and only when a URL is read (`pip install "ckpt-lin
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from ckpt_lint.artifact.access import RandomAccess
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.limits import DEFAULT, Limits
 from ckpt_lint.artifact.reader import read_access
+
+SECONDS = 60.0
+"""How long one request may take."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -48,6 +52,15 @@ class FsspecAccess:
         return data
 
 
+def _patience(url: str) -> dict[str, Any]:
+    """A web server that does not answer is waited for `SECONDS` a request, not the five minutes of aiohttp."""
+    if not url.lower().startswith(("http://", "https://")):
+        return {}
+    import aiohttp
+
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=SECONDS)}}
+
+
 def open_remote(url: str, **options: Any) -> RandomAccess:
     """The object behind a URL. Raises RemoteError: no fsspec, no driver for the scheme, no such object, no network."""
     try:
@@ -55,14 +68,14 @@ def open_remote(url: str, **options: Any) -> RandomAccess:
     except ImportError:
         raise RemoteError('reading URLs needs fsspec: pip install "ckpt-lint[remote]"') from None
     try:
-        system, path = fsspec.core.url_to_fs(url, **options)
+        system, path = fsspec.core.url_to_fs(url, **{**_patience(url), **options})
         return FsspecAccess(system, path)
     except ImportError as error:
         raise RemoteError(f"a driver for this kind of URL is missing: {error}") from None
-    except FileNotFoundError:
-        raise RemoteError("there is no such file") from None
-    except (OSError, ValueError) as error:
-        raise RemoteError(f"it cannot be reached: {error}") from None
+    except FileNotFoundError as error:
+        raise RemoteError(_missing(error)) from None
+    except _errors() as error:
+        raise RemoteError(f"it cannot be reached: {_reason(error)}") from None
 
 
 def read_remote(url: str, *, limits: Limits = DEFAULT, **options: Any) -> ArtifactFacts:
@@ -70,5 +83,28 @@ def read_remote(url: str, *, limits: Limits = DEFAULT, **options: Any) -> Artifa
     access = open_remote(url, **options)
     try:
         return read_access(access, url, limits=limits)
-    except (OSError, ValueError) as error:
-        raise RemoteError(f"it cannot be read: {error}") from None
+    except _errors() as error:
+        raise RemoteError(f"it cannot be read: {_reason(error)}") from None
+
+
+def _missing(error: FileNotFoundError) -> str:
+    """fsspec takes whatever a web server answers, and its silence, for a missing file; the cause knows better."""
+    cause = error.__cause__
+    status = getattr(cause, "status", None)
+    if cause is None or status in (404, 410) or not isinstance(cause, _errors()):
+        return "there is no such file"
+    return f"the server answers {status}" if status else f"it cannot be reached: {_reason(cause)}"
+
+
+def _errors() -> tuple[type[BaseException], ...]:
+    """What drivers raise where a server or the network fails; asked for only once that has happened."""
+    import asyncio
+
+    own = [("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError")]
+    known = [getattr(sys.modules[module], name) for module, name in own if module in sys.modules]
+    return (OSError, ValueError, asyncio.TimeoutError, *known)
+
+
+def _reason(error: BaseException) -> str:
+    """One line, whatever the driver says."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

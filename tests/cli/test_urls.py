@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +51,43 @@ def test_what_is_not_there(server: Server, tmp_path: Path) -> None:
     assert (ran.code, ran.err) == (3, f"ckpt-lint inspect: {url}: there is no such file\n")
 
 
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """Answers with the number in the path, or hangs up."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        if self.path == "/hang-up/model.pt":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        self.send_response(int(self.path.split("/")[1]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+
+def test_servers_that_refuse(tmp_path: Path) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for path, reason in {
+            "403": "the server answers 403",
+            "500": "the server answers 500",
+            "410": "there is no such file",
+            "hang-up": "it cannot be reached: ",
+        }.items():
+            url = f"http://127.0.0.1:{server.server_address[1]}/{path}/model.pt"
+            ran = ckpt_lint("check", "-q", "--output-format", "concise", url, cwd=tmp_path)
+            assert ran.code == 3 and not ran.err and ran.out.startswith(f"{url}: unreadable: {reason}"), ran
+            assert ran.out.count("\n") == 1
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_check_in_an_object_store(server: Server, tmp_path: Path) -> None:
     s3fs = pytest.importorskip("s3fs", reason="the test extra: s3fs speaks to object stores")
     moto = pytest.importorskip("moto.server", reason="the test extra: moto is the object store")
@@ -63,15 +102,23 @@ def test_check_in_an_object_store(server: Server, tmp_path: Path) -> None:
         system = s3fs.S3FileSystem(
             endpoint_url=environment["AWS_ENDPOINT_URL"], key="testing", secret="testing", skip_instance_cache=True
         )
-        system.mkdir("bucket")
-        system.put(str(server.folder / "model.pt"), "bucket/model.pt")
+        system.mkdir("checked")
+        system.put(str(server.folder / "model.pt"), "checked/model.pt")
         ran = ckpt_lint(
-            "check", "-q", "--output-format", "concise", "s3://bucket/model.pt", cwd=tmp_path, env=environment
+            "check", "-q", "--output-format", "concise", "s3://checked/model.pt", cwd=tmp_path, env=environment
         )
-        assert ran.code == 1 and ran.out.startswith("s3://bucket/model.pt:1:1: CKP110 "), ran
+        assert ran.code == 1 and ran.out.startswith("s3://checked/model.pt:1:1: CKP110 "), ran
         ran = ckpt_lint(
-            "check", "-q", "--output-format", "concise", "s3://bucket/none.pt", cwd=tmp_path, env=environment
+            "check", "-q", "--output-format", "concise", "s3://checked/none.pt", cwd=tmp_path, env=environment
         )
         assert ran.code == 3 and ran.out.count("\n") == 1, ran
+        bare = {
+            **environment,
+            "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        ran = ckpt_lint("check", "-q", "--output-format", "concise", "s3://checked/model.pt", cwd=tmp_path, env=bare)
+        assert ran.code == 3 and "credentials" in ran.out and ran.out.count("\n") == 1, ran
     finally:
         store.stop()
