@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.projects import ANYWHERE, CHECKPOINTS, RESTORE, RESUME, digests, project, verify
+from tests.verify.projects import ANYWHERE, CHECKPOINTS, MANIFEST, RESTORE, RESUME, digests, project, verify
 
 
 def test_full_pickle_of_plain_data_is_confirmed_and_gives_the_same(tmp_path: Path) -> None:
@@ -167,15 +167,11 @@ def test_code_without_findings_has_nothing_to_verify(tmp_path: Path) -> None:
     assert (said.code, said.sites) == (0, [])
 
 
-MMAP = ANYWHERE.replace('map_location="cpu"', 'map_location="cpu", weights_only=True')
-
-
-def test_mmap_is_refuted_for_a_file_that_cannot_be_mapped(tmp_path: Path) -> None:
-    project(tmp_path, MMAP, "legacy.pt", "state_dict.pt")
-    selected = ("--select", "CKP309")
-    said = verify(tmp_path, *selected, "--checkpoint", "state_dict.pt")
-    if not said.sites:
-        pytest.fail("CKP309 does not fire on a load that is only copied into a model")
-    assert said.verdicts == ["confirmed"]
-    said = verify(tmp_path, *selected, "--checkpoint", "legacy.pt")
+def test_mmap_is_confirmed_for_a_zip_and_refuted_for_a_file_that_cannot_be_mapped(tmp_path: Path) -> None:
+    code = RESTORE.format(name="last.pt").replace('"last.pt"', '"last.pt", map_location="cpu", weights_only=True')
+    project(tmp_path, code, last="state_dict.pt")
+    (tmp_path / "pyproject.toml").write_text(MANIFEST.replace("2.0", "2.6"))
+    assert verify(tmp_path, "--select", "CKP309").verdicts == ["confirmed"]
+    (tmp_path / "last.pt").write_bytes((CHECKPOINTS / "legacy.pt").read_bytes())
+    said = verify(tmp_path, "--select", "CKP309")
     assert said.verdicts == ["refuted"] and "`mmap=True` cannot read it" in said.checks[0]["reason"]
