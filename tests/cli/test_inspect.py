@@ -66,7 +66,7 @@ def test_what_cannot_be_read_takes_nothing_else_with_it(folder: Path) -> None:
 
 
 def test_foreign_files_are_named(folder: Path) -> None:
-    ran = ckpt_lint("inspect", "lfs_pointer.pt", cwd=folder)
+    ran = ckpt_lint("inspect", "lfs_pointer.pt", cwd=folder, env={"COLUMNS": "120"})
     assert ran.code == 0 and "git lfs pull" in ran.out
 
 
