@@ -55,7 +55,8 @@ def train(net, loader, args):
         silent=(
             "the file does not save the weights of that module, or saves optimizer state too (in whatever file)",
             "nothing trains that object afterwards: no optimizer over its parameters steps once it is restored",
-            "no option on the way is called resume or continue, and no progress counter is taken over, not from the name either",
+            "no option on the way is called resume or continue, and no progress counter is taken over, "
+            "not from the name either",
             "a stage of fine-tuning: pretrained, teacher, backbone or warm-start weights",
         ),
         sources=("https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html",),
