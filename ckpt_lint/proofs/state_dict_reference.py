@@ -25,6 +25,7 @@ def train():
     def loss_of(state):
         other = torch.nn.Linear(8, 1)
         other.load_state_dict(state)
+        other.eval()
         with torch.no_grad():
             return torch.nn.functional.mse_loss(other(inputs), targets).item()
 

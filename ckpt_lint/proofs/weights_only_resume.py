@@ -51,18 +51,20 @@ def main(argv):
     inputs, targets = torch.randn(64, 8), torch.randn(64, 1)
     model = torch.nn.Linear(8, 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    start = 0
     if args.resume:
         checkpoint = torch.load(args.resume, map_location="cpu", weights_only=True)
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
+        start = checkpoint["epoch"] + 1
     losses = []
-    for epoch in range(args.epochs):
+    for epoch in range(start, start + args.epochs):
         loss = torch.nn.functional.mse_loss(model(inputs), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, "last.pt")
     return losses
 """
 

@@ -16,7 +16,7 @@ from .expected_fixes import expected_fix
 
 PROOFS = {proof.code: proof for proof in all_proofs()}
 ABOUT_CODE = [rule for rule in rules.ALL if rule.code in RULES]
-ALSO = {"CKP312": {"CKP303"}}
+ALSO: dict[str, set[str]] = {}
 """The handler of a fallback is an unsafe load of its own, at another place."""
 DEFAULT = frozenset(rule.code for rule in rules.ALL if rule.on)
 
