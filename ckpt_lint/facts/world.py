@@ -21,6 +21,9 @@ from ckpt_lint.source.names import LOCAL, is_static
 MAX_HOPS = 5
 """Re-exports and base classes that are followed."""
 
+MAX_CALLERS = 40
+"""Files that are read for callers of one function, the first by name: what a whole library calls is judged by those."""
+
 
 class Files(Protocol):
     """Where a world gets its modules from."""
@@ -273,7 +276,8 @@ class World:
         node = definition.node
         holder = node.parent if isinstance(node.parent, t.ClassDef) else None
         word = holder.name if holder is not None and node.name in ("__init__", "__call__") else node.name
-        paths = [p for p in self.files.mentioning([word]) if p != definition.module.path]
+        mentioning = self.files.mentioning([f"{word}(", f"{word} as "])
+        paths = [p for p in mentioning if p != definition.module.path][:MAX_CALLERS]
         modules = list(self.modules_of(definition.module.path)) or [definition.module]
         for path in paths:
             modules.extend(self.modules_of(path))
