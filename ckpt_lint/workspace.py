@@ -58,7 +58,7 @@ class KnownProject:
                 names = facts.saves.wrapping(module) | facts.loads.wrapping(module)
                 names |= facts.saves.callable_names(module) | facts.loads.callable_names(module)
                 names |= callers_by_name(module, names)
-                if any(name.encode() in data for name in names) or (names & _METHODS and names):
+                if any(name.encode() in data for name in names) or names & _METHODS:
                     return True
         return False
 
