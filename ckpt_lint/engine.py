@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ckpt_lint import rules, suppress
-from ckpt_lint.edits import converge
+from ckpt_lint.edits import ast_parses, converge
 from ckpt_lint.facts.explained import facts_at
 from ckpt_lint.facts.view import Facts, Other, Report, View
 from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span, Status
@@ -16,6 +16,7 @@ from ckpt_lint.project.bounds import TorchBounds
 from ckpt_lint.settings import Settings
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.parse import is_readable
 from ckpt_lint.source.read import Read
 from ckpt_lint.source.text import Source
 
@@ -25,8 +26,6 @@ STRONGER = {
     "value": ("CKP101", "CKP103", "CKP110", "CKP107"),
 }
 """Which finding speaks where several are about one argument of one call, the strongest first (RULES.md)."""
-
-DOCS = "https://ckpt-lint.readthedocs.io/rules/"
 
 
 class Project(Protocol):
@@ -92,7 +91,7 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
         return last[0].findings
 
     try:
-        done = converge(source, findings_of, applicabilities=wanted)
+        done = converge(source, findings_of, applicabilities=wanted, parsers=(ast_parses, is_readable))
         final = judge(done.source, project=project, settings=settings)
     except Exception as error:  # the same boundary, for fixing
         return source, Outcome(source.path, problems=(_internal(error),))

@@ -21,6 +21,9 @@ from ckpt_lint.source.text import Source
 MAX_ROUNDS = 50
 _MAX_SURVIVALS = 3
 
+Parsers = Sequence[Callable[[str], bool]]
+"""Whether each of some parsers accepts a text, the strictest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Converged:
@@ -60,12 +63,12 @@ def converge(
     findings_of: Callable[[Source], Sequence[Finding]],
     *,
     applicabilities: Collection[Applicability],
-    parses: Callable[[str], bool] = ast_parses,
+    parsers: Parsers = (ast_parses,),
 ) -> Converged:
     """Apply the fixes of `findings_of(source)` whose applicability is wanted, to the fixed point.
 
-    `findings_of` leaves suppressed findings out. `parses` is asked about the code of a part, before and after; what it
-    refused before is not asked again.
+    `findings_of` leaves suppressed findings out. The first of `parsers` that accepts the code of a part before must
+    accept it afterwards, too; what all of them refuse is not asked again.
     """
     start = current = source
     first = findings = tuple(findings_of(source))
@@ -75,7 +78,7 @@ def converge(
     refused: set[tuple[str, tuple[Edit, ...]]] = set()
     for rounds in range(MAX_ROUNDS):
         wanted = _wanted(findings, applicabilities, refused)
-        done = _one_round(current, wanted, parses)
+        done = _one_round(current, wanted, parsers)
         refused.update(_fix_key(finding) for finding in done.refused)
         if not done.findings:
             if done.refused and len(done.refused) < len(wanted):
@@ -112,13 +115,13 @@ def _fix_key(finding: Finding) -> tuple[str, tuple[Edit, ...]]:
     return (finding.code, finding.fix.edits if finding.fix else ())
 
 
-def _one_round(source: Source, findings: Sequence[Finding], parses: Callable[[str], bool]) -> _Round:
+def _one_round(source: Source, findings: Sequence[Finding], parsers: Parsers) -> _Round:
     """All fixes that go together; where the result does not parse, those that can be applied one after another."""
     fixes = [finding.fix for finding in findings if finding.fix]
     chosen = compose(fixes)
     broken = tuple(findings[index] for index in chosen.broken)
     together = tuple(findings[index] for index in chosen.taken)
-    result = _apply(source, chosen.edits, parses)
+    result = _apply(source, chosen.edits, parsers)
     if result is not None:
         return _Round(result, chosen.edits, together, broken)
     good: list[Finding] = []
@@ -126,7 +129,7 @@ def _one_round(source: Source, findings: Sequence[Finding], parses: Callable[[st
     best = _Round(source, (), (), broken)
     for finding in together:
         edits = compose([other.fix for other in (*good, finding) if other.fix]).edits
-        result = _apply(source, edits, parses)
+        result = _apply(source, edits, parsers)
         if result is not None:
             good.append(finding)
             best = _Round(result, edits, tuple(good), broken)
@@ -135,7 +138,7 @@ def _one_round(source: Source, findings: Sequence[Finding], parses: Callable[[st
     return dataclasses.replace(best, refused=(*broken, *bad))
 
 
-def _apply(source: Source, edits: Sequence[Edit], parses: Callable[[str], bool]) -> Source | None:
+def _apply(source: Source, edits: Sequence[Edit], parsers: Parsers) -> Source | None:
     """The edited source; None where an edit has no place in it, or a part parses no more."""
     try:
         result = source.edited(edits)
@@ -144,9 +147,19 @@ def _apply(source: Source, edits: Sequence[Edit], parses: Callable[[str], bool])
     if len(result.parts) != len(source.parts):
         return None
     for before, after in zip(source.parts, result.parts):
-        if before.code != after.code and not parses(after.code) and parses(before.code):
+        if before.code != after.code and _is_broken(before.code, after.code, parsers):
             return None
     return result
+
+
+def _is_broken(before: str, after: str, parsers: Parsers) -> bool:
+    """Whether the parser that the code had before refuses it now."""
+    for parses in parsers:
+        if parses(after):
+            return False
+        if parses(before):
+            return True
+    return False
 
 
 def _gone(done: _Round, after: Sequence[Finding]) -> tuple[Counter[str], Counter[str]]:

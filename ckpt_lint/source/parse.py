@@ -66,6 +66,15 @@ def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
         raise _problem(Status.TOO_DEEP, "the code is nested too deeply to be read") from None
 
 
+def is_readable(code: str) -> bool:
+    """Whether `parse` takes the code, syntax newer than the running Python included."""
+    try:
+        parse(code, slicing=False)
+    except Unparsable:
+        return False
+    return True
+
+
 def _twin(code: str) -> ast.Module | None:
     """The `ast` of a text, or None where only LibCST may know the syntax."""
     try:

@@ -11,6 +11,7 @@ import pytest
 from ckpt_lint.edits import (
     add_import,
     add_keyword,
+    ast_parses,
     converge,
     insert,
     replace,
@@ -207,5 +208,5 @@ def test_newer_syntax_is_held_to_the_parser_that_reads_it():
         return "Y" not in code
 
     assert converge(read(text), findings, applicabilities=ALL).source.text == "new syntax!\nY\n"
-    refused = converge(read(text), findings, applicabilities=ALL, parses=parses)
+    refused = converge(read(text), findings, applicabilities=ALL, parsers=(ast_parses, parses))
     assert refused.source.text == text and isinstance(refused.problems[0], Problem) and asked
