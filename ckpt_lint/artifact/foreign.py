@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LFS = b"version https://git-lfs.github.com/spec/"
+_LFS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,20 @@ _MAGIC: tuple[tuple[bytes, str, str, str], ...] = (
     (b"RIFF", "riff", "a RIFF file (wav, webp)", "the name or the path is wrong"),
     (b"OggS", "ogg", "an Ogg file", "the name or the path is wrong"),
     (b"ID3", "mp3", "an MP3 file", "the name or the path is wrong"),
+    (b"II*\x00", "tiff", "a TIFF image", "the name or the path is wrong"),
+    (b"MM\x00*", "tiff", "a TIFF image", "the name or the path is wrong"),
+    (b"FEA1", "feather", "a Feather file", "the name or the path is wrong"),
+    (b"MATLAB 5.0 MAT-file", "mat", "a MATLAB file", "torch does not read it: use scipy.io.loadmat"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole", "an Office document", "the name or the path is wrong"),
+    (b"\x00asm", "wasm", "a WebAssembly module", "the name or the path is wrong"),
+    (b"MSCF", "cab", "a Windows cabinet", "unpack it first (cabextract)"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy", "a snappy archive", "unpack it first"),
+    (b"lmgg", "ggml", "a GGML file (whisper.cpp, old llama.cpp)", "torch does not read it"),
+    (b"tjgg", "ggml", "a GGJT file (old llama.cpp)", "torch does not read it"),
     (b"!<arch>\n", "ar", "an ar archive", "the name or the path is wrong"),
 )
+_BOM = b"\xef\xbb\xbf"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _FLATBUFFER = {b"TFL3": ("tflite", "a TensorFlow Lite model"), b"PTMF": ("ptl", "a PyTorch Mobile flatbuffer")}
 _FLATBUFFER |= {b"ET12": ("executorch", "an ExecuTorch program"), b"ET13": ("executorch", "an ExecuTorch program")}
 
@@ -51,11 +63,15 @@ def recognise(head: bytes, size: int) -> Foreign | None:
     """What a file is by its first bytes, where it is something that no torch.load reads; None where that is open."""
     if size == 0:
         return Foreign("empty", "an empty file", "the save or the download failed: make it again")
-    if head.startswith(LFS):
+    if head.removeprefix(_BOM).startswith(_LFS):
         return Foreign("lfs-pointer", "a git-lfs pointer, not the file itself", "run `git lfs pull`")
     for magic, kind, title, advice in _MAGIC:
         if head.startswith(magic):
             return Foreign(kind, title, advice)
+    if head[512:520] == _HDF5:  # behind a block of the user's own
+        return Foreign("hdf5", "an HDF5 file (Keras, MATLAB, h5py)", "torch does not read it: convert it")
+    if head[4:8] == b"ftyp":
+        return Foreign("mp4", "an MP4 video or another ISO media file", "the name or the path is wrong")
     if head[4:8] in _FLATBUFFER:
         kind, title = _FLATBUFFER[head[4:8]]
         return Foreign(kind, title, "torch.load does not read it")
@@ -66,11 +82,17 @@ def recognise(head: bytes, size: int) -> Foreign | None:
 
 def recognise_text(head: bytes) -> Foreign | None:
     """HTML, JSON, XML, scripts and other text; asked only after the pickle machine found no sense in it."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head[: len(head) & ~1].decode("utf-16", "replace").encode("utf-8", "replace")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or (
         start.startswith(b"<") and b"<html" in head[:4096].lower()
     ):
         return Foreign("html", "an HTML page, perhaps an error page of a server", "the download failed: fetch it again")
+    if start.startswith(b"outs:") and b"md5:" in start:
+        return Foreign("dvc-pointer", "a DVC pointer, not the file itself", "run `dvc pull`")
+    if b"/annex/objects/" in start:
+        return Foreign("annex-pointer", "a git-annex pointer, not the file itself", "run `git annex get`")
     if start.startswith((b"<?xml", b"<error")):
         return Foreign("xml", "an XML document, perhaps a server's error", "the download failed: fetch it again")
     if b"\x00" in head[:4096] or not _is_text(head):

@@ -16,6 +16,8 @@ UNPACK_LIMIT = 16 << 20
 _CHUNK = 1 << 16
 _MEMORY = 48 << 20
 _LOOKED_AT = 256
+_READ_METHODS = (0, 8)
+_BZIP2 = 12
 _NESTED = (".pt", ".pth", ".ckpt", ".bin", ".npy", ".pt2", ".pkl", ".pickle", ".zip", ".tar", ".gz", ".joblib", ".dill")
 _LABELS = frozenset(
     ["version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id", ".data/version"]
@@ -82,14 +84,15 @@ def inner_files(access: RandomAccess, directory: Directory, root: str) -> Iterat
     looked = 0
     for member in [*directory.members, *directory.hidden]:
         name = member.folded
-        known = name.endswith(_NESTED) and not name.endswith("data.pkl")
+        odd = member.method not in _READ_METHODS
+        known = name.endswith(_NESTED) and (odd or not name.endswith("data.pkl"))
         if not known:
             looked += 1
             if name in labels or name.startswith(records) or name.endswith((".pkl", "/")):
                 continue
             if looked > _LOOKED_AT or not access.seeks_are_cheap:
                 continue
-        if member.size >= 4 and not name.endswith(".pkl"):
+        if member.size >= 4 and (odd or not name.endswith(".pkl")):
             try:
                 yield member.name, opened_member(access, member)
             except NoDirectory:
@@ -99,7 +102,7 @@ def inner_files(access: RandomAccess, directory: Directory, root: str) -> Iterat
 def opened_member(access: RandomAccess, member: Member) -> RandomAccess | None:
     """A member as an access of its own; None where it is packed and too large. Raises NoDirectory."""
     opened = open_member(access, member)
-    if member.method == 0:
+    if member.method in (0, _BZIP2):  # what bzip2 packs says so itself
         return stored_window(access, member, opened)
     if member.method != 8 or member.size > UNPACK_LIMIT:
         return None

@@ -16,6 +16,7 @@ from ckpt_lint.artifact.values import Storage, Value, hashable
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 _TAR = "Cannot use ``weights_only=True`` with files saved in the legacy .tar format."
+TAR_PICKLES = ("pickle", "storages", "tensors", "sys_info")
 _CORRUPT = "Invalid magic number; corrupt file?"
 
 
@@ -202,7 +203,7 @@ class TarStorages:
 def _read_tar_pickles(draft: Draft) -> None:
     """Every pickle of every member; raw tensor data stands between them in `storages` and `tensors`."""
     for member in draft.members:
-        if member.name.lstrip("./") not in ("pickle", "storages", "tensors", "sys_info"):
+        if member.name.lstrip("./") not in TAR_PICKLES:
             continue
         cursor = cursor_at(draft, member.offset + 512)
         role = "object" if member.name.lstrip("./") == "pickle" else "header"

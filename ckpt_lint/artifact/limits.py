@@ -30,7 +30,7 @@ class Limits:
     key_nodes: int = 2_000
     costly_keys: int = 2_000
     stacked_pickles: int = 64
-    nesting: int = 3
+    nesting: int = 8
     seconds: float = 0.4
     seconds_per_byte: float = 1e-6
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from ckpt_lint.artifact.access import BytesAccess, FileAccess, RandomAccess
@@ -17,18 +18,23 @@ _SAFETENSORS_DTYPES = {
     "I64": ("int64", 64), "I32": ("int32", 32), "I16": ("int16", 16), "I8": ("int8", 8), "U8": ("uint8", 8),
     "U16": ("uint16", 16), "U32": ("uint32", 32), "U64": ("uint64", 64), "BOOL": ("bool", 8),
     "F8_E4M3": ("float8_e4m3fn", 8), "F8_E5M2": ("float8_e5m2", 8), "F8_E8M0": ("float8_e8m0fnu", 8),
-    "C64": ("complex64", 64), "F4": ("float4_e2m1fn_x2", 4),
+    "F8_E4M3FNUZ": ("float8_e4m3fnuz", 8), "F8_E5M2FNUZ": ("float8_e5m2fnuz", 8), "C64": ("complex64", 64),
+    "F4": ("float4_e2m1fn_x2", 4), "F6_E2M3": ("float6_e2m3", 6), "F6_E3M2": ("float6_e3m2", 6),
 }  # fmt: skip
 _HEADER_LIMIT = 100_000_000
+_AFTER_BRACE = (b'"', b"}", b" ", b"\n", b"\t", b"\r")
+_NPY_DTYPE = re.compile(rb"'descr': '[<>|=][biufc](\d{1,3})'")
+_NPY_SHAPE = re.compile(rb"'shape': \(([\d, ]*)\)")
 _DCP_PARTS, _DCP_PART = 256, 4 << 20
 
 
 def is_safetensors(head: bytes, size: int) -> bool:
-    """A length of eight bytes that fits, and a JSON object right behind it."""
-    if len(head) < 10 or head[8:9] != b"{":
+    """A length of eight bytes that fits, and a JSON object behind it."""
+    text = head[8:].lstrip(b" \n\t\r")
+    if not text.startswith(b"{"):
         return False
     length = int.from_bytes(head[:8], "little")
-    return 2 <= length <= _HEADER_LIMIT and (head[9:10] in b'"} \n\t\r' or length + 8 > size)
+    return 2 <= length <= _HEADER_LIMIT and (text[1:2] in _AFTER_BRACE or length + 8 > size)
 
 
 def read_safetensors(draft: Draft) -> None:
@@ -50,9 +56,11 @@ def read_safetensors(draft: Draft) -> None:
     if not isinstance(table, dict):
         _broken(draft, "its header is no JSON object")
         return
-    metadata = table.pop("__metadata__", {})
-    if isinstance(metadata, dict):
-        draft.metadata = [(str(key)[:200], str(value)[:500]) for key, value in sorted(metadata.items())]
+    metadata = table.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        _broken(draft, "the entry '__metadata__' of its header holds more than text")
+        return
+    draft.metadata = [(key[:200], value[:500]) for key, value in sorted(metadata.items())]
     _safetensors_entries(draft, table, 8 + length)
 
 
@@ -94,7 +102,7 @@ def _safetensors_entry(draft: Draft, name: str, entry: Value, base: int) -> Tens
     count = 1
     for length in shape:
         count *= length
-    if offsets[1] - offsets[0] != (count * bits + 7) // 8:
+    if 8 * (offsets[1] - offsets[0]) != count * bits:
         return None
     item = max(bits // 8, 1)
     return TensorFacts(
@@ -107,8 +115,8 @@ def _naturals(value: Value) -> bool:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 60 for item in value)
 
 
-def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> None:
-    """A NumPy array: its header; where its dtype is object, the pickle behind it."""
+def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> int | None:
+    """A NumPy array: its header; where its dtype is object, the pickle behind it. Where it ends, if that is known."""
     head = access.read_at(0, 12)
     wide = head[6:7] >= b"\x02"
     length = int.from_bytes(head[8:12] if wide else head[8:10], "little")
@@ -117,11 +125,24 @@ def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> N
     if b"'descr'" not in text or (b"|O" not in text and b"'O'" not in text):
         if len(text) < length:
             draft.problem("damage", "the NumPy array is cut short", member=member)
-        return
+        return _npy_end(text, start + length)
     cursor = cursor_at(draft, start + length, access)
     run = draft.run_pickle(cursor, no_persistent, "hidden", member)
     if run.machine.broken:
         draft.problem("damage", f"the pickle of its objects is damaged: {run.machine.broken}", member=member)
+        return None
+    return cursor.offset
+
+
+def _npy_end(header: bytes, start: int) -> int | None:
+    """Where the numbers end that follow a header of one plain dtype such as `<f4`."""
+    dtype, shape = _NPY_DTYPE.search(header), _NPY_SHAPE.search(header)
+    if dtype is None or shape is None:
+        return None
+    size = int(dtype[1])
+    for length in re.findall(rb"\d+", shape[1])[:64]:
+        size *= int(length[:18])
+    return start + size
 
 
 def read_dcp(draft: Draft, folder: Path) -> list[tuple[str, RandomAccess]]:

@@ -16,7 +16,7 @@ from ckpt_lint.artifact.draft import Draft, PickleRun, storage_facts
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
 from ckpt_lint.artifact.inside import inner_files, opened_member, tar_files, unpacked
-from ckpt_lint.artifact.legacy import is_tar, read_stream, read_tar
+from ckpt_lint.artifact.legacy import TAR_PICKLES, is_tar, read_stream, read_tar
 from ckpt_lint.artifact.limits import DEFAULT, Deadline, LimitReached, Limits
 from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
 from ckpt_lint.artifact.torchzip import read_zip
@@ -105,6 +105,7 @@ def _dispatch(draft: Draft) -> None:
     if head.startswith(LOCAL):
         read_zip(draft)
         _read_nested(draft)
+        _read_behind_zip(draft)
         return
     foreign = recognise(head, draft.access.size)
     if foreign is not None:
@@ -113,18 +114,23 @@ def _dispatch(draft: Draft) -> None:
             _still_zero(draft)
         read_stream_for_torch(draft)
         _read_packed(draft, head)
+        _read_local_zip_behind(draft)
     elif is_safetensors(head, draft.access.size):
         read_safetensors(draft)
         read_stream_for_torch(draft)
+        _read_local_zip_behind(draft)
     elif head.startswith(b"\x93NUMPY"):
         draft.kind, draft.title = "npy", "a NumPy array (npy)"
         draft.problem("foreign", "this is a NumPy array (npy): read it with numpy.load(..., allow_pickle=False)")
-        read_npy(draft, draft.access)
+        _read_rest(draft, read_npy(draft, draft.access))
+        _read_local_zip_behind(draft)
     elif is_tar(head):
         read_tar(draft)
-        if draft.kind == "tar":
-            for name, access in tar_files(draft.access, draft.members):
+        read = TAR_PICKLES if draft.kind == "torch-tar" else ()
+        for name, access in tar_files(draft.access, draft.members):
+            if name.lstrip("./") not in read:
                 _look_into(draft, name, access)
+        if draft.kind == "tar":
             read_stream_for_torch(draft)
     else:
         _read_unknown(draft, head)
@@ -156,16 +162,18 @@ def _still_zero(draft: Draft) -> None:
 
 def _read_unknown(draft: Draft, head: bytes) -> None:
     if read_stream(draft):
-        if draft.kind == "pickle" and draft.access.seeks_are_cheap and draft.depth == 0:
-            _read_zip_behind(draft)
+        if draft.depth == 0:
+            _read_local_zip_behind(draft)
         return
     if head.startswith(b"x"):
         _read_packed(draft, head)
     text = recognise_text(head)
     if text is not None:
         _say_foreign(draft, text.kind, text.title, text.advice)
+        _read_local_zip_behind(draft)
     elif looks_like_onnx(head):
         _say_foreign(draft, "onnx", "an ONNX model or another protobuf", "torch.load does not read it")
+        _read_local_zip_behind(draft)
     elif _read_zip_behind(draft):
         draft.kind, draft.title = "disguised-zip", "a zip archive with other bytes in front"
         draft.problem("damage", "bytes stand in front of its zip archive: torch does not read it so")
@@ -196,6 +204,24 @@ def _read_packed(draft: Draft, head: bytes) -> None:
     data = unpacked(draft.access, head)
     if data is not None and draft.depth + 1 < draft.limits.nesting:
         _look_into(draft, "(unpacked)", BytesAccess(data))
+
+
+def _read_rest(draft: Draft, start: int | None) -> None:
+    """What follows the first thing in a file: who reads one array after the other comes to it."""
+    if start is not None and start < draft.access.size:
+        _look_into(draft, "(behind it)", Window(draft.access, start, draft.access.size - start))
+
+
+def _read_behind_zip(draft: Draft) -> None:
+    """Bytes behind an archive's end record, its comment among them: torch passes them by."""
+    if draft.directory is not None and draft.access.seeks_are_cheap:
+        _read_rest(draft, draft.directory.behind)
+
+
+def _read_local_zip_behind(draft: Draft) -> None:
+    """A zip at the end of a file of another kind, where looking for it costs no request."""
+    if draft.access.seeks_are_cheap:
+        _read_zip_behind(draft)
 
 
 def _read_zip_behind(draft: Draft) -> bool:

@@ -95,10 +95,9 @@ def call(m: Machine, function: Value, arguments: Value, how: str) -> Value:
 def _other_call(m: Machine, function: Global, arguments: Value, how: str) -> Value:
     """A call that torch does not allow: what it gives only matters for the picture of the file."""
     result = Called(function, arguments, how, m.at)
-    if not isinstance(arguments, tuple):
-        return result
-    if function.path == "torch.storage._load_from_bytes" and len(arguments) == 1 and m.nested is not None:
-        inner = m.nested(arguments[0])
+    if function.path == "torch.storage._load_from_bytes" and m.nested is not None:
+        plain = isinstance(arguments, (tuple, list)) and len(arguments) == 1
+        inner = m.nested(arguments[0]) if plain else UNREAD
         if inner is UNREAD:
             m.use(function, UNREAD_CALL)
         return inner if isinstance(inner, Storage) else result

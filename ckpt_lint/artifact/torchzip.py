@@ -23,6 +23,7 @@ from ckpt_lint.artifact.zipdir import (
 )  # fmt: skip
 
 _PICKLED = (".pkl", ".pickle", ".joblib", ".dill")
+_LABELS = ("version", ".format_version", ".storage_alignment", "byteorder", ".data/serialization_id", ".data/version")
 _LOCAL_CHECKS = 4096
 _SMALL = 4096
 _DESCRIPTOR = 24
@@ -96,6 +97,9 @@ def _identify_foreign(draft: Draft, names: set[str]) -> None:
     elif any(name.rsplit("/", 1)[-1] == "data.pkl" for name in names):
         draft.kind, draft.title = "torch-zip", "a torch.save file that was packed anew, or lies in several folders"
         draft.problem("damage", "its records are not in one folder: torch refuses it; pack it as torch.save does")
+    elif {"config.json", "metadata.json"} <= names and any(name.endswith(".weights.h5") for name in names):
+        draft.title = "a Keras model (.keras)"
+        draft.problem("foreign", "this is a Keras model (.keras): torch does not read it")
     elif any(name.endswith((".pt", ".pth", ".ckpt", ".bin", ".safetensors")) for name in names):
         inner = sorted(name for name in names if name.endswith((".pt", ".pth", ".ckpt", ".bin", ".safetensors")))[0]
         draft.problem("foreign", f"this is a zip archive that holds {inner!r}: unzip it first")
@@ -186,6 +190,7 @@ def _read_torch(draft: Draft, directory: Directory, root: str) -> None:
     run = draft.object_run()
     draft.storages = [storage_facts(storage) for storage in storages.all]
     records = {record.folded: record.size for record in directory.members}
+    _obstruct_blocked(draft, directory, root, {(storage.member or "").lower() for storage in storages.all})
     broken = any(opened is None for opened in draft.opened.values())
     for storage in storages.all:
         found = directory.find(storage.member) if broken and storage.member is not None else None
@@ -199,6 +204,14 @@ def _read_torch(draft: Draft, directory: Directory, root: str) -> None:
             draft.problem("damage", text, member=storage.member)
     if run is not None and run.machine.finished:
         draft.root, draft.has_root = run.machine.result, True
+
+
+def _obstruct_blocked(draft: Draft, directory: Directory, root: str, used: set[str]) -> None:
+    """Records that cannot be read stop torch where it needs them: the labels, the pickle, the storages in use."""
+    needed = used | {f"{root}/{label}".lower() for label in ("data.pkl", *_LABELS)}
+    for remark in directory.remarks:
+        if remark.blocks and remark.member is not None and remark.member.lower() in needed:
+            draft.obstruct(f"PytorchStreamReader failed reading file {remark.member}: {remark.message}", "damage")
 
 
 def _any_data_pickle(directory: Directory) -> Member | None:
@@ -292,7 +305,7 @@ def _read_pickles(draft: Draft, directory: Directory, root: str) -> None:
     for member in [*directory.members, *directory.hidden]:
         name = member.folded
         again = member is not first and name.endswith("data.pkl")
-        if not name.endswith(_PICKLED) or (member.name in done and not again):
+        if not name.endswith(_PICKLED) or member.method not in (0, 8) or (member.name in done and not again):
             continue
         role = "script" if draft.kind == "torchscript" else "hidden"
         _read_member(draft, member, ZipStorages(root, directory.members), role)

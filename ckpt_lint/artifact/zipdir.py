@@ -16,9 +16,12 @@ from ckpt_lint.artifact.zipend import END, end_record
 
 LOCAL = b"PK\x03\x04"
 _CENTRAL = b"PK\x01\x02"
-_TAIL = (1 << 16) + 22
+_END_LENGTH = 22
+_TAIL = (1 << 16) + _END_LENGTH
 _MASK = 0xFFFFFFFF
 _FOLDER = 0x10
+_PATCHED = 0x2000
+_PARSED = ("/data.pkl", "/byteorder", "/.storage_alignment")
 ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
 
 
@@ -43,13 +46,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something wrong or odd: `fatal` where torch refuses the whole archive for it. `hostile`: made to fool readers."""
+    """Something wrong or odd. `fatal`: torch refuses the whole archive for it; `blocks`: it cannot read that record.
+
+    `hostile`: made to fool readers.
+    """
 
     message: str
     member: str | None = None
     offset: int | None = None
     fatal: bool = False
     hostile: bool = False
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Directory:
     remarks: list[Remark] = field(default_factory=list)
     start: int = 0
     end: int = 0
+    behind: int = 0
     hidden: list[Member] = field(default_factory=list)
 
     index: dict[str, Member] = field(default_factory=dict)
@@ -94,7 +102,7 @@ def read_directory(access: RandomAccess, limits: Limits) -> Directory:
         raise NoDirectory("it has no zip directory at its end: the file is cut short")
     record = end_record(access, tail, at, tail_start)
     count, length, start = record.count, record.length, record.start
-    directory = Directory(start=start, end=record.place)
+    directory = Directory(start=start, end=record.place, behind=tail_start + at + _END_LENGTH)
     directory.remarks.extend(Remark(fault, fatal=True) for fault in record.faults)
     if length > limits.directory_bytes or count > limits.members:
         raise LimitReached("the zip directory is too large")
@@ -192,21 +200,23 @@ def _wide(extra: bytes, packed: int, size: int, header: int) -> tuple[int, int, 
 
 
 def _check_entry(member: Member, disk: int, file_size: int, directory: Directory, *, folder: bool) -> None:
-    def remark(message: str, *, fatal: bool = False, hostile: bool = False) -> None:
-        directory.remarks.append(Remark(message, member.name, member.entry, fatal, hostile))
+    def remark(message: str, *, fatal: bool = False, hostile: bool = False, blocks: bool = False) -> None:
+        directory.remarks.append(Remark(message, member.name, member.entry, fatal, hostile, blocks))
 
     if member.header + 30 + member.packed > file_size:
         remark("the record lies behind the end of the file", fatal=True)
     if member.flags & ENCRYPTED:
-        remark("the record is marked as encrypted or patched", fatal=True)
+        patched = bool(member.flags & _PATCHED)
+        remark("the record is marked as encrypted or patched", fatal=patched, blocks=not patched)
     if member.method == 0 and member.packed != member.size:
         remark("a stored record whose two sizes differ")
     if member.method not in (0, 8):
-        remark(f"compression method {member.method} is none that torch reads", fatal=True)
+        remark(f"compression method {member.method} is none that torch reads", blocks=True)
     if member.size and not member.packed:
         remark("a record of no bytes that says it unpacks to some", fatal=True)
     if folder and member.size:
-        remark("the record is marked as a folder: torch reads nothing of it", hostile=True)
+        parsed = member.folded.endswith(_PARSED)
+        remark("the record is marked as a folder: torch reads nothing of it", hostile=True, blocks=parsed)
     if disk not in (0, 0xFFFF):
         remark("the record is on another disk", fatal=True)
 

@@ -13,16 +13,25 @@ import pytest
 from ckpt_lint.artifact.access import BytesAccess
 from ckpt_lint.artifact.judge import findings, unreadable
 from ckpt_lint.artifact.reader import read_access
-from tests.artifact import hostile, hostile_damage
+from tests.artifact import hostile, hostile_damage, hostile_polyglots
 
 PAYLOADS = [
     *hostile.payload_zips(),
     *hostile.payload_opcodes(),
     *hostile.payload_containers(),
     *hostile.payload_inside(),
+    *hostile_polyglots.payload_polyglots(),
+    *hostile_polyglots.payload_arrays(),
+    *hostile_polyglots.payload_bytes(),
+    *hostile_polyglots.payload_names(),
+    *hostile_polyglots.payload_old(),
 ]
-DAMAGED = list(hostile_damage.damaged())
-FOREIGN = list(hostile_damage.foreign())
+DAMAGED = [*hostile_damage.damaged(), *hostile_polyglots.damaged_more()]
+FOREIGN = [
+    *hostile_damage.foreign(),
+    *((name, data) for name, (data, _) in hostile_polyglots.NAMED.items()),
+]
+BLOCKED = list(hostile_polyglots.blocked_records())
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +64,27 @@ def test_every_foreign_file_is_named_so(name: str, data: bytes) -> None:
     assert codes(data)
 
 
-@pytest.mark.parametrize(("name", "data"), [*PAYLOADS, *DAMAGED, *FOREIGN], ids=lambda value: "")
+@pytest.mark.parametrize("name", sorted(hostile_polyglots.NAMED))
+def test_what_it_is_stands_in_the_message(name: str) -> None:
+    data, word = hostile_polyglots.NAMED[name]
+    messages = [item.message for item in findings(read_access(BytesAccess(data), "model.pt"))]
+    assert len(messages) == 1 and word in messages[0], messages
+
+
+def test_safetensors_are_judged_as_by_their_own_package() -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    for name, data in hostile_polyglots.refused_safetensors():
+        with pytest.raises(SafetensorError):
+            load(data)
+        assert codes(data, "model.safetensors") == {"CKP502"}, name
+    for name, data in hostile_polyglots.accepted_safetensors():
+        load(data)
+        assert not codes(data, "model.safetensors"), name
+
+
+@pytest.mark.parametrize(("name", "data"), [*PAYLOADS, *DAMAGED, *FOREIGN, *BLOCKED], ids=lambda value: "")
 def test_torch_never_loads_what_we_refuse_nor_the_reverse(name: str, data: bytes, tmp_path: Path) -> None:
     import torch
 
