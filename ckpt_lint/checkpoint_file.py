@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ckpt_lint.artifact import ArtifactFacts, read_artifact
 from ckpt_lint.artifact.deep import DeepFacts, read_deep
 from ckpt_lint.artifact.judge import FileFinding, findings, unreadable
-from ckpt_lint.artifact.remote import RemoteError, is_remote, read_remote
+from ckpt_lint.artifact.remote import RemoteError, is_remote, read_deep_remote, read_remote
 from ckpt_lint.model import Finding, Location, Outcome, Problem, RuleInfo, Span, Status
 from ckpt_lint.rules import ALL
 from ckpt_lint.settings import Settings
@@ -23,16 +23,24 @@ _FOREIGN_CODE = "CKP501"
 
 
 def check_file(path: str, settings: Settings, *, deep: bool) -> Outcome:
-    """What became of one file, folder of a distributed checkpoint, or URL. `deep` reads the tensors of local files."""
-    remote = is_remote(path)
+    """What became of one file, folder of a distributed checkpoint, or URL. `deep` reads the tensors, too."""
     try:
-        facts = read_remote(path) if remote else read_artifact(path)
-        data = read_deep(path, facts) if deep and not remote else None
+        facts, data = _read_remote(path, deep=deep) if is_remote(path) else _read_local(path, deep=deep)
     except RemoteError as error:
         return _unread(path, str(error))
     except OSError as error:
         return _unread(path, error.strerror or str(error))
-    return _judged(path, facts, data, settings, notes=_notes(path, settings, not_deep=deep and remote))
+    return _judged(path, facts, data, settings, notes=_notes(path, settings))
+
+
+def _read_local(path: str, *, deep: bool) -> tuple[ArtifactFacts, DeepFacts | None]:
+    facts = read_artifact(path)
+    return facts, read_deep(path, facts) if deep else None
+
+
+def _read_remote(url: str, *, deep: bool) -> tuple[ArtifactFacts, DeepFacts | None]:
+    facts = read_remote(url)
+    return facts, read_deep_remote(url, facts) if deep else None
 
 
 def siblings(path: str) -> Sequence[str]:
@@ -79,12 +87,11 @@ def _unknown_container(facts: ArtifactFacts) -> str | None:
     return None
 
 
-def _notes(path: str, settings: Settings, *, not_deep: bool) -> tuple[str, ...]:
+def _notes(path: str, settings: Settings) -> tuple[str, ...]:
     """What a reader must know so as not to take silence for an answer."""
-    notes = [f"{path} was not read deep: only local files are"] if not_deep else []
-    if not settings.codes_for(path) & _CODES:
-        notes.append(f"no rule about checkpoint files is on for {path} (test-paths, per-file-ignores, selection)")
-    return tuple(notes)
+    if settings.codes_for(path) & _CODES:
+        return ()
+    return (f"no rule about checkpoint files is on for {path} (test-paths, per-file-ignores, selection)",)
 
 
 _RULES: dict[str, RuleInfo] = {rule.code: rule for rule in ALL if rule.artifact}
@@ -97,7 +104,7 @@ def _finding(path: str, item: FileFinding) -> Finding:
     return Finding(
         code=item.code,
         name=rule.name,
-        severity=rule.severity,
+        severity=item.severity or rule.severity,
         message=item.message,
         path=path,
         span=Span(0, 0),

@@ -49,7 +49,12 @@ def read_deep(path: str | os.PathLike[str], facts: ArtifactFacts) -> DeepFacts:
     if os.path.isdir(path):
         return DeepFacts()
     with FileAccess(path) as access:
-        return DeepFacts(wrong_crcs(access, facts), not_finite(access, facts))
+        return read_deep_access(access, facts)
+
+
+def read_deep_access(access: RandomAccess, facts: ArtifactFacts) -> DeepFacts:
+    """Read the data of anything with random access. Raises OSError."""
+    return DeepFacts(wrong_crcs(access, facts), not_finite(access, facts))
 
 
 def wrong_crcs(access: RandomAccess, facts: ArtifactFacts) -> tuple[MemberFacts, ...]:

@@ -9,7 +9,8 @@ import re
 import sys
 from typing import Any
 
-from ckpt_lint.artifact.access import RandomAccess
+from ckpt_lint.artifact.access import CachedAccess, RandomAccess
+from ckpt_lint.artifact.deep import DeepFacts, read_deep_access
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.limits import DEFAULT, Limits
 from ckpt_lint.artifact.reader import read_access
@@ -83,6 +84,15 @@ def read_remote(url: str, *, limits: Limits = DEFAULT, **options: Any) -> Artifa
     access = open_remote(url, **options)
     try:
         return read_access(access, url, limits=limits)
+    except _errors() as error:
+        raise RemoteError(f"it cannot be read: {_reason(error)}") from None
+
+
+def read_deep_remote(url: str, facts: ArtifactFacts, **options: Any) -> DeepFacts:
+    """The data of the object behind a URL, range after range: all of its bytes cross the wire. Raises RemoteError."""
+    access = open_remote(url, **options)
+    try:
+        return read_deep_access(CachedAccess(access), facts)
     except _errors() as error:
         raise RemoteError(f"it cannot be read: {_reason(error)}") from None
 

@@ -113,6 +113,8 @@ def _identify_foreign(draft: Draft, names: set[str]) -> None:
 
 def _check_locals(draft: Draft, directory: Directory) -> None:
     """Headers in front of the records, where looking at each one is cheap; records that the directory hides."""
+    if directory.members:
+        draft.crc_written = any(member.crc for member in directory.members if member.size)
     if not draft.access.seeks_are_cheap or len(directory.members) > _LOCAL_CHECKS:
         return
     for member in directory.members:
@@ -125,8 +127,6 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
         draft.problem("hidden", f"a record that the zip directory does not list{clash}", member=member.name)
     if len(known) < len(directory.members):
         _note_twins(draft, directory)
-    if directory.members:
-        draft.crc_written = any(member.crc for member in directory.members if member.size)
 
 
 def _note_twins(draft: Draft, directory: Directory) -> None:

@@ -12,7 +12,7 @@ from ckpt_lint.artifact.deep import DeepFacts, read_deep
 from ckpt_lint.artifact.facts import ArtifactFacts, Verdict
 from ckpt_lint.artifact.judge import FileFinding, findings, unreadable
 from ckpt_lint.artifact.reader import read_artifact
-from ckpt_lint.artifact.remote import RemoteError, is_remote, read_remote
+from ckpt_lint.artifact.remote import RemoteError, is_remote, read_deep_remote, read_remote
 from ckpt_lint.artifact.versions import verdict_for, version_key
 from ckpt_lint.cli.inspect_arguments import add_arguments
 
@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
             _write_page(args, known)
         else:
             _show(args, known)
+    except RemoteError as error:
+        return _say(f"ckpt-lint inspect: {error}", UNCHECKED)
     except OSError as error:
         if error.filename is None:
             raise
@@ -68,9 +70,9 @@ def _read(name: str) -> ArtifactFacts | None:
 
 
 def _judged(facts: ArtifactFacts, *, deep: bool) -> list[FileFinding]:
-    """Findings, with the names of the files beside it; only local files are read deep."""
+    """Findings, with the names of the files beside it. Raises OSError, RemoteError."""
     if is_remote(facts.path):
-        return list(findings(facts))
+        return list(findings(facts, deep=read_deep_remote(facts.path, facts) if deep else None))
     folder = Path(facts.path).absolute().parent
     siblings = sorted(os.listdir(folder)) if folder.is_dir() else []
     below: DeepFacts | None = read_deep(facts.path, facts) if deep else None

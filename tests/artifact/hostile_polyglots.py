@@ -356,7 +356,9 @@ def blocked_records() -> Iterator[tuple[str, bytes]]:
     base = added(plain(), "archive/extra", b"hello world")
     for member in ("extra", "data.pkl", "data/0", "version", "byteorder"):
         place = base.find(b"PK\x01\x02")
-        while not base[place + 46 : place + 46 + struct.unpack_from("<H", base, place + 28)[0]].endswith(member.encode()):
+        while not base[place + 46 : place + 46 + struct.unpack_from("<H", base, place + 28)[0]].endswith(
+            member.encode()
+        ):
             place = base.find(b"PK\x01\x02", place + 4)
         for field, value in ((8, 0x1), (8, 0x20), (8, 0x40), (8, 0x2000), (10, 12), (34, 3)):
             data = bytearray(base)

@@ -200,7 +200,19 @@ def test_urls_without_a_network(tmp_path: Path) -> None:
     sarif = ckpt_lint("check", "--output-format", "sarif", f"file://{tmp_path}/protocol_4.pt", cwd=tmp_path)
     (result,) = json.loads(sarif.out)["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": f"file://{tmp_path}/protocol_4.pt"}
-    assert "was not read deep" in ckpt_lint("check", "--deep", f"file://{tmp_path}/protocol_4.pt", cwd=tmp_path).out
+
+
+def test_a_counter_alone_is_a_warning(tmp_path: Path) -> None:
+    """It shows that the weights were trained, not that a run resumes from them; a scheduler's state does."""
+    import torch
+
+    weights = {"w": torch.ones(1)}
+    torch.save({"model": weights, "epoch": 3}, tmp_path / "counter.pt")
+    torch.save({"model": weights, "epoch": 3, "scheduler": {"last_epoch": 3}}, tmp_path / "scheduler.pt")
+    torch.save({"model": weights, "epoch": 3}, tmp_path / "best.pt")
+    _, found = rows("--select", "CKP201", "counter.pt", "scheduler.pt", "best.pt", cwd=tmp_path)
+    told = {Path(row["filename"]).name: row["severity"] for row in found}
+    assert told == {"counter.pt": "warning", "scheduler.pt": "error"}
 
 
 def test_names_from_the_file_cannot_speak_to_the_terminal(tmp_path: Path) -> None:

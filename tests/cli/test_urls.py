@@ -43,6 +43,22 @@ def test_inspect_over_http(server: Server, tmp_path: Path) -> None:
     assert server.sent < LARGE // 10
 
 
+def test_deep_over_http(server: Server, tmp_path: Path) -> None:
+    broken = torch.ones(LARGE // 4)
+    broken[17] = float("nan")
+    torch.save({"w": broken}, server.folder / "nan.pt")
+    data = bytearray((server.folder / "model.pt").read_bytes())
+    data[data.index(b"\x00\x00\x80?" * 64) + 100] ^= 1
+    (server.folder / "flipped.pt").write_bytes(bytes(data))
+    for name, code in {"nan.pt": "CKP504", "flipped.pt": "CKP502"}.items():
+        url = f"{server.url}/{name}"
+        shallow = ckpt_lint("check", "--select", code, "--output-format", "concise", "-q", url, cwd=tmp_path)
+        assert (shallow.code, shallow.out) == (0, ""), shallow
+        deep = ckpt_lint("check", "--select", code, "--deep", "--output-format", "concise", "-q", url, cwd=tmp_path)
+        assert deep.code == 1 and deep.out.startswith(f"{url}:1:1: {code} "), deep
+        assert code in ckpt_lint("inspect", "--deep", url, cwd=tmp_path).out
+
+
 def test_what_is_not_there(server: Server, tmp_path: Path) -> None:
     url = f"{server.url}/none.pt"
     ran = ckpt_lint("check", "--output-format", "concise", "-q", url, cwd=tmp_path)

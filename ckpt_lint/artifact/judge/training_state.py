@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.judge.file_kind import OPTIMIZER_WORDS, has_sibling, words
 from ckpt_lint.artifact.judge.finding import FileFinding
-from ckpt_lint.model import Artifact
+from ckpt_lint.model import Artifact, Severity
 
 _EXPORT = frozenset(["best", "final", "export", "exported", "deploy", "deployed", "infer", "inference", "release"])
 
@@ -41,7 +41,10 @@ def training_findings(facts: ArtifactFacts, siblings: Sequence[str]) -> Iterator
 
 
 def _no_optimizer(facts: ArtifactFacts, siblings: Sequence[str], exported: bool) -> Iterator[FileFinding]:
-    """Not for exports, and not where a file beside it has the optimizer."""
+    """Not for exports, and not where a file beside it has the optimizer.
+
+    A counter alone does not show that any run resumes from the file: a warning, as for code that never resumes.
+    """
     training = facts.training
     if exported or has_sibling(facts.path, siblings, OPTIMIZER_WORDS):
         return
@@ -54,7 +57,7 @@ def _no_optimizer(facts: ArtifactFacts, siblings: Sequence[str], exported: bool)
             if found
         ]  # fmt: skip
         text = f"a training checkpoint ({', '.join(names)}) without optimizer state: a resume starts its moments anew"
-        yield FileFinding("CKP201", text)
+        yield FileFinding("CKP201", text, severity=Severity.WARNING if names == ["progress"] else None)
 
 
 def _beside_optimizer(facts: ArtifactFacts) -> Iterator[FileFinding]:
