@@ -19,7 +19,6 @@ from ckpt_lint.artifact.values import Global, Value
 
 STOP = 0x2E
 _BINPUT, _BINGET, _BININT1 = 0x71, 0x68, 0x4B
-_SHORT = frozenset((_BINPUT, _BINGET, _BININT1))
 _CHECK_EVERY = 0x3FF
 _NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
@@ -162,31 +161,44 @@ class Machine:
         cursor = self.cursor
         count = 0
         while True:
-            buffer = cursor.buffer
-            position = cursor.position
-            if position + 1 >= len(buffer) and not cursor.refill(2):
-                position, buffer = cursor.position, cursor.buffer
-                if position >= len(buffer):
-                    raise Truncated
-            elif buffer is not cursor.buffer:
-                position, buffer = cursor.position, cursor.buffer
-            operand = buffer[position]
+            position = self._short_run(deadline)
+            operand = cursor.buffer[position]
             cursor.position = position + 1
-            if operand in _SHORT and position + 1 < len(buffer):  # half of all opcodes
-                number = buffer[position + 1]
-                cursor.position = position + 2
-                if operand == _BINPUT:
-                    self.memo[number] = self.stack[-1]
-                else:
-                    self.stack.append(number if operand == _BININT1 else self.memo[number])
-            else:
-                self.at = cursor.base + position
-                if operand == STOP:
-                    self.result = self.stack.pop()
-                    return
-                handlers[operand](self)
+            self.at = cursor.base + position
+            if operand == STOP:
+                self.result = self.stack.pop()
+                return
+            handlers[operand](self)
             count += 1
             if not count & _CHECK_EVERY:
+                self.check(deadline)
+
+    def _short_run(self, deadline: Deadline) -> int:
+        """Work off the two-byte opcodes that come next, half of all that a pickle has; the place of the one behind."""
+        cursor = self.cursor
+        memo, stack = self.memo, self.stack
+        while True:
+            buffer, position = cursor.buffer, cursor.position
+            last = len(buffer) - 1
+            while position < last:
+                operand = buffer[position]
+                if operand == _BINPUT:
+                    self.at = cursor.base + position  # for what the stack lacks
+                    memo[buffer[position + 1]] = stack[-1]
+                elif operand == _BINGET:
+                    self.at = cursor.base + position
+                    stack.append(memo[buffer[position + 1]])
+                elif operand == _BININT1:
+                    stack.append(buffer[position + 1])
+                else:
+                    return position
+                position += 2
+            cursor.position = position
+            if not cursor.refill(2):
+                if cursor.position >= len(cursor.buffer):
+                    raise Truncated
+                return cursor.position
+            if position:
                 self.check(deadline)
 
     def check(self, deadline: Deadline) -> None:

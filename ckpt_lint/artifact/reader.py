@@ -45,7 +45,15 @@ def read_access(access: RandomAccess, path: str, *, limits: Limits = DEFAULT) ->
         draft = _read(_cached(counting), path, limits, frozenset(), 0)
         facts = assemble(draft, bytes_read=counting.bytes_read, reads=counting.reads)
         names = _safe_globals(facts, access, limits)
+        _let_go(draft)
     return replace(facts, safe_globals=names) if names else facts
+
+
+def _let_go(draft: Draft) -> None:
+    """Cut the circle of a draft and its machines, so that they are freed at once and not by the collector."""
+    draft.nested = None
+    for run in draft.runs:
+        run.machine.nested = None
 
 
 @contextlib.contextmanager

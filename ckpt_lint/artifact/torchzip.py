@@ -117,9 +117,7 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
         draft.crc_written = any(member.crc for member in directory.members if member.size)
     if not draft.access.seeks_are_cheap or len(directory.members) > _LOCAL_CHECKS:
         return
-    for member in directory.members:
-        _open(draft, member)
-    if _has_gaps(draft, directory):
+    if _has_gaps(directory, [_open(draft, member) for member in directory.members]):
         directory.hidden.extend(local_names(draft.access, directory, _LOCAL_CHECKS))
     known = {member.folded for member in directory.members}
     for member in directory.hidden:
@@ -138,14 +136,18 @@ def _note_twins(draft: Draft, directory: Directory) -> None:
         seen.add(member.folded)
 
 
-def _has_gaps(draft: Draft, directory: Directory) -> bool:
+def _has_gaps(directory: Directory, opened: list[Opened | None]) -> bool:
     """Whether there is room between the records for one that the directory does not list."""
-    reach = 0
-    for member in sorted(directory.members, key=lambda member: member.header):
-        opened = _open(draft, member)
-        if member.header - reach > _DESCRIPTOR or opened is None:
+    places = []
+    for member, local in zip(directory.members, opened):
+        if local is None:
             return True
-        reach = opened.data_start + member.packed
+        places.append((member.header, local.data_start + member.packed))
+    reach = 0
+    for start, end in sorted(places):
+        if start - reach > _DESCRIPTOR:
+            return True
+        reach = end
     return directory.start - reach > _DESCRIPTOR
 
 

@@ -167,6 +167,8 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "many sets", with_pickle(b"\x80\x04" + b"\x8f" * 2_000_000 + b".")
     yield "many dicts", b"\x80\x04" + b"}" * 3_000_000 + b"."
     yield "many nones", b"\x80\x02" + b"N" * 5_000_000 + b"."
+    yield "many small numbers", b"\x80\x02" + b"K\x01" * 8_000_000 + b"."
+    yield "many memo entries", b"\x80\x02N" + b"q\x01h\x01" * 4_000_000 + b"."
     yield "huge string", with_pickle(b"\x80\x02X\xff\xff\xff\xff" + b"a" * 100 + b".")
     yield "huge bytes", b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"."
     yield "huge long", b"\x80\x02\x8b\xff\xff\xff\x7f" + b"1" * 100 + b"."
