@@ -1,4 +1,4 @@
-"""The rules about code that must have a proof: code and name, as the catalogue gives them."""
+"""The rules that must have a proof: code and name, as the catalogue gives them."""
 
 RULES = {
     "CKP101": "whole-module-save",
@@ -60,3 +60,12 @@ RULES = {
     "CKP418": "checkpoint-layout-mismatch",
     "CKP419": "rng-state-on-device",
 }
+
+FILE_RULES = {
+    "CKP501": "foreign-code-in-checkpoint",
+    "CKP502": "damaged-checkpoint",
+    "CKP503": "not-a-checkpoint",
+    "CKP504": "non-finite-weights",
+    "CKP505": "partial-training-state",
+}
+"""Rules about files alone: their programs write a file, and the finding is one of that file."""

@@ -12,7 +12,7 @@ from ckpt_lint import rules
 from ckpt_lint.verify.own_fix import fix_program
 from ckpt_lint.verify.prove import FOLDER, Proof, ProofResult, ProofStatus, all_proofs, prove, run_proofs
 
-from .catalogue import RULES
+from .catalogue import FILE_RULES, RULES
 from .expected_fixes import EXPECTED_FIXES, expected_fix
 
 PROOFS = all_proofs()
@@ -52,7 +52,7 @@ def test_a_fix_that_does_nothing_proves_nothing(proof: Proof, unfixed: dict[str,
 
 
 def test_every_rule_has_a_proof() -> None:
-    assert {proof.code: proof.name for proof in PROOFS} == RULES
+    assert {proof.code: proof.name for proof in PROOFS} == {**RULES, **FILE_RULES}
 
 
 def test_nothing_is_left_out_on_the_pinned_torch(proved: dict[str, ProofResult]) -> None:
