@@ -1,6 +1,6 @@
 """`python -m ckpt_lint.catalog`: the rule pages under docs/rules and the table in README.md, made from the catalogue.
 
-With `--check` nothing is written, and the exit code is 1 where a file is not what the catalogue says.
+A page ends with what the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs` wrote it. With `--check` nothing is written, and the exit code is 1 where a file is not what the catalogue says.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from ckpt_lint.model import Applicability, RuleInfo
 from ckpt_lint.report.rule_page import rule_page
 from ckpt_lint.rules import ALL
 
 BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
-PAGES = Path("docs", "rules")
+PAGES, PROOFS = Path("docs", "rules"), Path("docs", "proofs")
 README = Path("README.md")
 _FIX = {None: "", Applicability.SAFE: "safe", Applicability.UNSAFE: "unsafe", Applicability.DISPLAY: "shown"}
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def outdated(root: Path, rules: Sequence[RuleInfo]) -> Iterator[tuple[Path, str | None]]:
     """The generated files that differ, with their new text; None for pages of rules that are no more."""
-    wanted = {root / path: text for path, text in pages(rules).items()}
+    wanted = {root / path: text for path, text in pages(rules, _shown(root, rules)).items()}
     readme = root / README
     wanted[readme] = with_table(readme.read_text(encoding="utf-8"), rules)
     for path, text in wanted.items():
@@ -51,9 +52,22 @@ def outdated(root: Path, rules: Sequence[RuleInfo]) -> Iterator[tuple[Path, str 
             yield path, None
 
 
-def pages(rules: Sequence[RuleInfo]) -> Mapping[Path, str]:
-    """Every page by its path, and the index of them."""
-    found = {PAGES / f"{rule.name}.md": rule_page(rule) for rule in rules}
+def _shown(root: Path, rules: Sequence[RuleInfo]) -> Mapping[str, str]:
+    """By code, the last section of a page: the output of the proof, and its picture where there is one."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        text, picture = root / PROOFS / f"{rule.name}.txt", root / PROOFS / f"{rule.name}.svg"
+        if text.exists():
+            output = text.read_text(encoding="utf-8")
+            found[rule.code] = f"\n## Proof\n\n`ckpt-lint rule {rule.code} --prove` showed:\n\n```text\n{output}```\n"
+            if picture.exists():
+                found[rule.code] += f"\n![The curves of the two programs](../proofs/{picture.name})\n"
+    return found
+
+
+def pages(rules: Sequence[RuleInfo], shown: Mapping[str, str] = MappingProxyType({})) -> Mapping[Path, str]:
+    """Every page by its path, and the index of them; `shown` is what the pages end with, by code."""
+    found = {PAGES / f"{rule.name}.md": rule_page(rule) + shown.get(rule.code, "") for rule in rules}
     found[PAGES / "index.md"] = "# Rules\n\n" + table(rules, "")
     return found
 

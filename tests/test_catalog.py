@@ -41,6 +41,26 @@ def test_the_table_has_one_row_a_rule() -> None:
     assert len(pages(RULES)) == len(RULES) + 1
 
 
+def test_every_rule_is_in_the_table_of_proofs_and_shows_its_proof() -> None:
+    rows = (ROOT / "docs" / "proofs" / "index.md").read_text().splitlines()
+    told = [row.split("|")[1].split()[:2] for row in rows if row.startswith("| CKP")]
+    assert told == [[rule.code, rule.name] for rule in ALL]
+    assert rows[-1].startswith("Seen with python ") and "torch 2." in rows[-1]
+    for rule in ALL:
+        page = (ROOT / "docs" / "rules" / f"{rule.name}.md").read_text()
+        assert f"## Proof\n\n`ckpt-lint rule {rule.code} --prove` showed:" in page
+        assert f"{rule.code} {rule.name}: proved\n  before  " in page
+
+
+def test_curves_stand_where_people_would_rather_look() -> None:
+    pictured = {path.stem for path in (ROOT / "docs" / "proofs").glob("*.svg")}
+    assert {
+        "missing-optimizer-state", "missing-scheduler-state", "missing-scaler-state", "state-dict-reference",
+    } <= pictured  # fmt: skip
+    for name in pictured:
+        assert f"(../proofs/{name}.svg)" in (ROOT / "docs" / "rules" / f"{name}.md").read_text()
+
+
 def test_rule_by_code_by_name_and_all(tmp_path: Path) -> None:
     by_code = ckpt_lint("rule", "CKP302", cwd=tmp_path)
     assert by_code.code == 0 and by_code.out.startswith("# load-without-weights-only (CKP302)\n")
