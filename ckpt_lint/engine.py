@@ -43,6 +43,10 @@ class Project(Protocol):
         """The torch that is declared for a source."""
         ...
 
+    def notes(self, source: Source) -> tuple[str, ...]:
+        """What a reader has to know of the project so as not to take silence for an answer."""
+        ...
+
     def display(self, path: str) -> str:
         """How the run names a file."""
         ...
@@ -60,6 +64,7 @@ class Judged:
     suppressed: tuple[Finding, ...]
     problems: tuple[Problem, ...]
     parsed: int
+    notes: tuple[str, ...] = ()
 
 
 def check(source: Source, *, project: Project, settings: Settings) -> Outcome:
@@ -68,8 +73,9 @@ def check(source: Source, *, project: Project, settings: Settings) -> Outcome:
         judged = judge(source, project=project, settings=settings)
     except Exception as error:  # the per-file boundary: one file must not take the run with it
         return Outcome(source.path, problems=(_internal(error),))
+    problems = (*source.problems, *judged.problems)
     return Outcome(
-        source.path, judged.findings, (*source.problems, *judged.problems), judged.suppressed, parsed=judged.parsed
+        source.path, judged.findings, problems, judged.suppressed, parsed=judged.parsed, notes=judged.notes
     )
 
 
@@ -97,7 +103,13 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
         return source, Outcome(source.path, problems=(_internal(error),))
     problems = (*source.problems, *final.problems, *done.problems)
     outcome = Outcome(
-        source.path, final.findings, problems, final.suppressed, dict(done.applied), parsed=final.parsed
+        source.path,
+        final.findings,
+        problems,
+        final.suppressed,
+        dict(done.applied),
+        parsed=final.parsed,
+        notes=final.notes,
     )
     return done.source, outcome
 
@@ -111,7 +123,7 @@ def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     sorted_out = suppress.suppress((f.finding for f in found), texts_of(source) if settings.noqa else {})
     kept = {id(f) for f in sorted_out.kept}
     spoken = _strongest([f for f in found if id(f.finding) in kept])
-    return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed)
+    return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed, project.notes(source))
 
 
 def explain(

@@ -69,6 +69,14 @@ class KnownProject:
 _METHODS = frozenset({"__call__", "__init__"})
 """Wrappers that a caller does not name."""
 
+NAMELESS = "a source without a name belongs to no project: what other files and manifests say of it is not known"
+
+
+def _placed(path: str, row: int | None, message: str) -> str:
+    if path in message:
+        return message
+    return f"{path}: {message}" if row is None else f"{path}:{row}: {message}"
+
 
 @dataclass
 class Workspace:
@@ -135,6 +143,13 @@ class FileProject:
     def bounds(self, source: Source) -> TorchBounds:
         """The torch that is declared for the file: the settings' own, else what manifests say."""
         return self.project.files.bounds_of(self.path, source, self.settings.torch_version)
+
+    def notes(self, source: Source) -> tuple[str, ...]:
+        """What a reader has to know so as not to take silence for an answer. Asked once the source is judged."""
+        if not self.named:
+            return (NAMELESS,)
+        said = [_placed(self.display(path), row, text) for path, row, text in self.bounds(source).problems]
+        return (*said, self.project.files.note) if self.project.files.note else tuple(said)
 
     def display(self, path: str) -> str:
         """A file of the project as a run in the working folder names it."""

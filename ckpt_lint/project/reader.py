@@ -57,6 +57,7 @@ class ProjectFiles:
     def __init__(self, root: str, disk: Disk) -> None:
         self.root = root
         self.disk = disk
+        self.note: str | None = None  # what a reader has to know, once the files are listed
         self._index: ModuleIndex | None = None
         self._reads: dict[str, Read] = {}
         self._sources: dict[str, Source | None] = {}
@@ -68,7 +69,9 @@ class ProjectFiles:
     def index(self) -> ModuleIndex:
         """The project's python files and their module names."""
         if self._index is None:
-            self._index = index_modules(project_files(self.root, self.disk.roots))
+            files = project_files(self.root, self.disk.roots)
+            self.note = files.note
+            self._index = index_modules(files)
         return self._index
 
     def source(self, path: str) -> Source | None:

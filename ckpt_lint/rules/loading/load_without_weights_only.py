@@ -16,6 +16,7 @@ from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.state_dicts import is_bare_state_dict
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
+from ckpt_lint.project.bounds import TorchBounds
 
 RULE = RuleInfo(
     code="CKP302",
@@ -89,7 +90,7 @@ def _report(view: View, found: Judged) -> Report:
     severity, remark = _severity(view, load, saves)
     name = "load_state_dict_from_url" if load.api == apis.HUB_LOAD else "torch.load"
     message = f"`{name}` without `weights_only`: {remark}"
-    cause = "`torch>=2.6` in the manifest" if load.api == apis.TORCH_LOAD and not view.bounds.declared else None
+    cause = "`torch>=2.6` in the manifest" if load.api == apis.TORCH_LOAD and _may_rise(view.bounds) else None
     if found.default is not None:
         message = f"{message} (calls leave `{found.default.name}` to this default)"
         fix, withheld = _default_fix(view, found)
@@ -99,6 +100,11 @@ def _report(view: View, found: Judged) -> Report:
     return Report(
         load.call, message, fix, withheld, others, severity, call=load.call, argument="pickle", cause=cause
     )
+
+
+def _may_rise(bounds: TorchBounds) -> bool:
+    """Whether a higher floor in the manifest makes the default safe: nothing there keeps torch below 2.6."""
+    return not bounds.conflict and bounds.admits_at_least("2.6")
 
 
 def _severity(view: View, load: Load, saves: Sequence[Save]) -> tuple[Severity, str]:
@@ -113,6 +119,8 @@ def _severity(view: View, load: Load, saves: Sequence[Save]) -> tuple[Severity, 
     remark = "below torch 2.6 the file is unpickled, and a pickle runs code" + boundary(view)
     if view.bounds.lacks_weights_only:
         return Severity.WARNING, f"{remark}; the declared torch admits releases below 1.13: raise the floor first"
+    if view.bounds.conflict:
+        return Severity.WARNING, f"{remark}; no torch fits all that the manifests declare"
     if not view.bounds.declared:
         return Severity.WARNING, f"{remark}; no torch is declared: `torch>=2.6` in the manifest makes True the default"
     own = [save for save in saves if save.module.path == load.module.path]
