@@ -175,3 +175,42 @@ def test_mmap_is_confirmed_for_a_zip_and_refuted_for_a_file_that_cannot_be_mappe
     (tmp_path / "last.pt").write_bytes((CHECKPOINTS / "legacy.pt").read_bytes())
     said = verify(tmp_path, "--select", "CKP309")
     assert said.verdicts == ["refuted"] and "`mmap=True` cannot read it" in said.checks[0]["reason"]
+
+
+MISSPELT = """\
+import torch
+
+
+def save(path, model, optimizer, epoch):
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, path)
+
+
+def resume(model, optimizer):
+    ckpt = torch.load("last.pt", map_location="cpu", weights_only=True)
+    model.load_state_dict(ckpt["model"])
+    optimizer.load_state_dict(ckpt["optimiser"])
+    return ckpt["epoch"] + 1
+"""
+
+
+def test_a_misspelt_key_is_confirmed_by_what_the_file_holds(tmp_path: Path) -> None:
+    project(tmp_path, MISSPELT, last="train_adam.pt")
+    said = verify(tmp_path, "--fix")
+    (site,) = said.sites
+    assert said.code == 0 and site["verdict"] == "confirmed", said
+    assert said.checks[0]["reason"] == "it holds `optimizer` and no `optimiser`"
+    assert 'ckpt["optimizer"]' in (tmp_path / "train.py").read_text()
+
+
+def test_a_misspelt_key_is_refuted_by_a_file_that_holds_it_or_neither(tmp_path: Path) -> None:
+    import torch
+
+    project(tmp_path, MISSPELT)
+    weights = {"w": torch.ones(1)}
+    torch.save({"model": weights, "optimiser": {}, "epoch": 1}, tmp_path / "last.pt")
+    said = verify(tmp_path, "--fix")
+    assert (said.code, said.verdicts) == (1, ["refuted"]) and "holds no `optimizer` either" in said.checks[0]["reason"]
+    torch.save({"model": weights, "optimizer": {}, "optimiser": {}, "epoch": 1}, tmp_path / "last.pt")
+    said = verify(tmp_path)
+    assert (said.code, said.verdicts) == (1, ["refuted"]) and said.checks[0]["reason"] == "it holds both keys"
+    assert 'ckpt["optimiser"]' in (tmp_path / "train.py").read_text()
