@@ -55,7 +55,7 @@ def _through_wrappers(facts: Facts, module: ModuleFacts) -> Iterator[Save]:
 
 def same_path(facts: Facts, load: Load, save: Save) -> bool:
     """Whether a load and a save name the same file: the same constant, or the same variable of one module."""
-    one = path_facts(facts.values, load.module, load.path)
+    one = path_facts(facts.values, load.path_module, load.path)
     other = path_facts(facts.values, save.path_module, save.path)
     if one.constant and one.text == other.text:
         return True

@@ -63,10 +63,6 @@ class Matching:
             known = self._matches[load] = self._find(load)
         return known
 
-    def path(self, module: ModuleFacts, load: Load) -> PathFacts:
-        """What is known of the path that a load reads."""
-        return path_facts(self.values, module, load.path)
-
     def save_path(self, save: Save) -> PathFacts:
         """What is known of the path that a save writes."""
         return path_facts(self.values, save.path_module, save.path)
@@ -74,7 +70,7 @@ class Matching:
     def _find(self, load: Load) -> Match:
         if self.leaves_to_framework(load.module):
             return NO_MATCH
-        wanted = path_facts(self.values, load.module, load.path)
+        wanted = path_facts(self.values, load.path_module, load.path)
         own = [s for s in self.saves.of(load.module) if not self.leaves_to_framework(s.module)]
         found = self._by_path(load, wanted, own)
         if found:
@@ -88,7 +84,7 @@ class Matching:
 
     def _by_path(self, load: Load, wanted: PathFacts, saves: Sequence[Save]) -> tuple[Save, ...]:
         """Saves of the same file: same expression, same constant, same last component; the last above comes first."""
-        same = [s for s in saves if self._same(wanted, self.save_path(s), s.path_module is load.module)]
+        same = [s for s in saves if self._same(wanted, self.save_path(s), s.path_module is load.path_module)]
         above = [s for s in same if s.call.start < load.call.start]
         below = [s for s in same if s.call.start >= load.call.start]
         return (*reversed(above), *below)

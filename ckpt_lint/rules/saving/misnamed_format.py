@@ -75,4 +75,4 @@ def check(view: View) -> Iterator[Report]:
 def _reads_safetensors(view: View, load: Load) -> bool:
     if not view.bounds.admits_below(READS_SAFETENSORS):
         return False
-    return path_facts(view.facts.values, load.module, load.path).suffix == SAFETENSORS
+    return path_facts(view.facts.values, load.path_module, load.path).suffix == SAFETENSORS
