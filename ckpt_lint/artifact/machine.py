@@ -19,6 +19,7 @@ from ckpt_lint.artifact.values import Global, Value
 
 STOP = 0x2E
 _BINPUT, _BINGET, _BININT1 = 0x71, 0x68, 0x4B
+_SHORT = frozenset((_BINPUT, _BINGET, _BININT1))
 _CHECK_EVERY = 0x3FF
 _NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
@@ -158,28 +159,13 @@ class Machine:
         self.refuse(message, "damage")
 
     def _loop(self, handlers: list[Handler], deadline: Deadline) -> None:
-        cursor = self.cursor
+        """The two-byte opcodes, half of all that a pickle has, are worked off in place."""
+        cursor, memo = self.cursor, self.memo
         count = 0
         while True:
-            position = self._short_run(deadline)
-            operand = cursor.buffer[position]
-            cursor.position = position + 1
-            self.at = cursor.base + position
-            if operand == STOP:
-                self.result = self.stack.pop()
-                return
-            handlers[operand](self)
-            count += 1
-            if not count & _CHECK_EVERY:
-                self.check(deadline)
-
-    def _short_run(self, deadline: Deadline) -> int:
-        """Work off the two-byte opcodes that come next, half of all that a pickle has; the place of the one behind."""
-        cursor = self.cursor
-        memo, stack = self.memo, self.stack
-        while True:
-            buffer, position = cursor.buffer, cursor.position
+            buffer, position, stack = cursor.buffer, cursor.position, self.stack
             last = len(buffer) - 1
+            operand = 0
             while position < last:
                 operand = buffer[position]
                 if operand == _BINPUT:
@@ -191,15 +177,33 @@ class Machine:
                 elif operand == _BININT1:
                     stack.append(buffer[position + 1])
                 else:
-                    return position
+                    break
                 position += 2
             cursor.position = position
-            if not cursor.refill(2):
-                if cursor.position >= len(cursor.buffer):
-                    raise Truncated
-                return cursor.position
-            if position:
+            if position >= last:
+                operand = self._next_piece(deadline)
+                if operand in _SHORT:
+                    continue
+                position = cursor.position
+            cursor.position = position + 1
+            self.at = cursor.base + position
+            if operand == STOP:
+                self.result = self.stack.pop()
+                return
+            handlers[operand](self)
+            count += 1
+            if not count & _CHECK_EVERY:
                 self.check(deadline)
+
+    def _next_piece(self, deadline: Deadline) -> int:
+        """Fetch more where at most one byte is left, and give the next opcode. Raises Truncated, LimitReached."""
+        cursor = self.cursor
+        self.check(deadline)
+        if not cursor.refill(2):
+            left = cursor.buffer[cursor.position :]
+            if not left or left[0] in _SHORT:
+                raise Truncated
+        return cursor.buffer[cursor.position]
 
     def check(self, deadline: Deadline) -> None:
         """Raise LimitReached where time or memory is spent. `memory` is an estimate in bytes."""
