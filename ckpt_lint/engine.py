@@ -136,7 +136,7 @@ def explain(
     yield f"torch: {bounds.source or 'nothing is declared, which means 1.13 and newer'}"
     judged = judge(source, project=project, settings=settings)
     for problem in judged.problems:
-        yield f"not checked: {problem.message}"
+        yield f"not checked: {problem.status.value.replace('-', ' ')}: {problem.message}"
     touching = [f for f in judged.findings if _on_line(f, start, end)]
     silenced = [f for f in judged.suppressed if _on_line(f, start, end)]
     for finding in touching:

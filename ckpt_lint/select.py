@@ -15,6 +15,7 @@ from ckpt_lint.model import RuleInfo
 ALL = "ALL"
 PREFIX = "CKP"
 GROUPS = ("torch26", "resume", "security", "portability", "distributed")
+_SHOWN = 4
 _WHOLE_CODE = 100
 
 
@@ -76,6 +77,10 @@ def find_rule(rules: Sequence[RuleInfo], wanted: str) -> RuleInfo:
     for rule in rules:
         if wanted.upper() == rule.code or wanted == rule.name:
             return rule
+    several = [rule.code for rule in rules if wanted.upper().startswith(PREFIX) and rule.code.startswith(wanted.upper())]
+    if several:
+        shown = ", ".join(several[:_SHOWN]) + (", ..." if len(several) > _SHOWN else "")
+        raise UnknownSelector(f"`{wanted}` names {len(several)} rules, not one: {shown}")
     raise UnknownSelector(_unknown(rules, wanted, what="rule"))
 
 

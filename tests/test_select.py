@@ -68,3 +68,5 @@ def test_a_rule_is_found_by_code_and_by_name() -> None:
     assert find_rule(RULES, "ckp302") is find_rule(RULES, "load-without-weights-only")
     with pytest.raises(UnknownSelector, match="did you mean `CKP302`"):
         find_rule(RULES, "CKP3022")
+    with pytest.raises(UnknownSelector, match="`CKP30` names 2 rules, not one: CKP301, CKP302"):
+        find_rule(RULES, "CKP30")

@@ -66,7 +66,10 @@ def show(results: Iterable[FileResult], arguments: argparse.Namespace, settings:
         sys.stdout.write(piece)
     if for_people and not arguments.quiet:
         stream = sys.stderr if arguments.diff else sys.stdout
-        stream.writelines((closing_after_diff if arguments.diff else closing)(totals, look))
+        counted = output_format == "statistics"
+        stream.writelines(
+            closing_after_diff(totals, look) if arguments.diff else closing(totals, look, counted=counted)
+        )
     return totals.exit_code(arguments, settings)
 
 

@@ -11,13 +11,14 @@ from ckpt_lint.report.totals import Totals
 _MANY = 10
 
 
-def closing(totals: Totals, look: Look) -> Iterator[str]:
-    """Lines for the end of `full` and `concise`."""
+def closing(totals: Totals, look: Look, *, counted: bool = False) -> Iterator[str]:
+    """Lines for the end of `full` and `concise`; `counted` says that the counts by rule stand above (statistics)."""
     if not totals.files:
         yield "No Python files or notebooks found under the given paths.\n"
         return
     yield from _found(totals)
-    yield from _by_rule(totals, look)
+    if not counted:
+        yield from _by_rule(totals, look)
     yield from _by_cause(totals)
     yield from _fixable(totals, look)
     yield from _rest(totals)
@@ -50,7 +51,7 @@ def _found(totals: Totals) -> Iterator[str]:
         if totals.by_severity[severity]
     ]
     if fixed:
-        remaining = f" ({', '.join(severities)})" if severities else ""
+        remaining = f": {', '.join(severities)}" if severities else ""
         total = totals.findings + fixed
         yield f"Found {count(total, 'finding')} ({fixed} fixed, {totals.findings} remaining{remaining}).\n"
     elif totals.findings:

@@ -200,7 +200,7 @@ def _syntax_problem(code: str, row: int, column: int) -> Unparsable:
     try:
         parse_twin(code)
     except SyntaxError as error:
-        return _problem(Status.SYNTAX_ERROR, f"syntax error: {error.msg}", error.lineno or row, error.offset or column)
+        return _problem(Status.SYNTAX_ERROR, error.msg, error.lineno or row, error.offset or column)
     except (ValueError, RecursionError, MemoryError):
         pass
-    return _problem(Status.SYNTAX_ERROR, "syntax error", row, column)
+    return _problem(Status.SYNTAX_ERROR, "this cannot be parsed", row, column)

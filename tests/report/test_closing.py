@@ -62,11 +62,18 @@ def test_many_findings_are_counted_by_rule() -> None:
     ]
 
 
+def test_what_the_statistics_count_is_not_counted_again() -> None:
+    totals = Totals()
+    for one in [result(SOURCE, WARNING, ERROR)] * 9:
+        totals.add(one)
+    assert "".join(closing(totals, Look(rules=RULES), counted=True)).count("CKP") == 0
+
+
 def test_fixed_and_remaining() -> None:
     fixed = dataclasses.replace(
         result(SOURCE, ERROR), outcome=Outcome("a.py", (ERROR,), fixed={"CKP301": 2}), before=SOURCE
     )
-    assert lines(fixed)[0] == "Found 3 findings (2 fixed, 1 remaining (1 error))."
+    assert lines(fixed)[0] == "Found 3 findings (2 fixed, 1 remaining: 1 error)."
     assert lines(fixed, diff=True) == [
         "Would fix 2 findings in 1 file (1 additional fix available with `--unsafe-fixes`)."
     ]
