@@ -7,7 +7,7 @@ use `ast` and import nothing of ckpt_lint. All sites are written to `seeded_site
 run, refused ones with the reason; a site where the rule speaks before the fault is planted is refused too. N sites of a
 rule are drawn with a fixed seed, spread over files and projects, planted one in a file, and checked in their project.
 
-A fault counts as found when its rule has a finding in the planted function that was not there before. Other new
+A fault counts as found when its rule has a finding in the planted file that was not there before. Other new
 findings of the file are counted by code: those that follow from the fault itself (`IMPLIED`) apart from the rest. Where
 the new finding has a safe fix, it is applied, and the program must be the one from before the fault again.
 """
@@ -24,21 +24,25 @@ import subprocess
 import sys
 import warnings
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from corpus import MORE, PACKAGES, cache_folder, corpus, python_files
 from fix_corpus import applied, decoded
 from measure import ckpt_lint, expect, measured, work_folder
-from seeding import loading, restoring, saving, state
-from seeding.source import Function, Mutator, Site, Source, apply, wrappers_of
+from seeding import grown, loading, order, restoring, saving, state
+from seeding.source import Edit, Function, Mutator, Site, Source, apply, wrappers_of
 
 SEED = 5
 SPOKE = "the rule speaks before the fault is planted"
+STRONGER_SPOKE = "a stronger rule speaks of the same argument"
 LARGEST = 300_000
 AT_ONCE_IN_A_PROJECT = 6
-MUTATORS: tuple[Mutator, ...] = (*saving.MUTATORS, *state.MUTATORS, *loading.MUTATORS, *restoring.MUTATORS)
+MUTATORS: tuple[Mutator, ...] = tuple(
+    mutator for family in (saving, state, loading, restoring, order, grown) for mutator in family.MUTATORS
+)
+_TRAINS = (b"state_dict", b"torch.load", b"torch.save", b".step()")
 
 # What else a planted fault makes true of the same file.
 IMPLIED: dict[str, frozenset[str]] = {
@@ -58,10 +62,24 @@ IMPLIED: dict[str, frozenset[str]] = {
     "CKP304": frozenset({"CKP308"}),
     "CKP307": frozenset({"CKP302", "CKP309"}),
     "CKP311": frozenset({"CKP110"}),
-    "CKP312": frozenset({"CKP301", "CKP309"}),
+    "CKP312": frozenset({"CKP209", "CKP301", "CKP309", "CKP403", "CKP404"}),
     "CKP416": frozenset({"CKP309"}),
     "CKP419": frozenset({"CKP306", "CKP409"}),
 }
+# Of one argument only the strongest rule speaks: where one of these does, the fault is not this rule's.
+STRONGER: dict[str, frozenset[str]] = {
+    "CKP301": frozenset({"CKP306", "CKP310"}),
+    "CKP302": frozenset({"CKP303", "CKP304", "CKP307", "CKP311", "CKP312"}),
+    "CKP303": frozenset({"CKP304", "CKP312"}),
+    "CKP307": frozenset({"CKP303", "CKP304", "CKP311", "CKP312"}),
+    "CKP311": frozenset({"CKP303", "CKP304", "CKP312"}),
+    "CKP103": frozenset({"CKP101"}),
+    "CKP107": frozenset({"CKP101", "CKP103"}),
+    "CKP110": frozenset({"CKP101"}),
+}
+# The rules that are on in tests: elsewhere a fault in a test is none.
+IN_TESTS = frozenset({"CKP102", "CKP106", "CKP304", "CKP401", "CKP402"})
+TESTS = re.compile(r"(?:^|/)tests/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 # Faults that the rule's own fix takes back to the letter; of others it takes the hazard away in another way.
 REVERSIBLE = frozenset({"CKP102", "CKP114", "CKP401"})
 Finding = dict[str, Any]
@@ -167,7 +185,7 @@ def wrappers(project: Path) -> frozenset[str]:
 def sites_of(path: Path, names: frozenset[str] = frozenset()) -> list[Site]:
     """The sites of one file; those whose fault would not be Python are refused."""
     data = path.read_bytes()
-    if b"torch" not in data or (b"state_dict" not in data and b"torch.load" not in data and b"torch.save" not in data):
+    if b"torch" not in data or not any(word in data for word in _TRAINS):
         return []
     try:
         source = Source(decoded(data), names)
@@ -176,19 +194,29 @@ def sites_of(path: Path, names: frozenset[str] = frozenset()) -> list[Site]:
     if len(data) > LARGEST or source.text.startswith("\ufeff"):
         return []
     sites = [site for mutator in MUTATORS for site in mutator(source)]
+    sites = [replace(site, reason=site.reason or beyond(path, source, site)) for site in sites]
     return [checked(source, site) for site in sites]
+
+
+def beyond(path: Path, source: Source, site: Site) -> str:
+    """Why the rules do not speak of a whole file, "" where they do."""
+    if site.code not in IN_TESTS and TESTS.search(path.as_posix().partition("/seeded-")[2]):
+        return "a test"
+    if not re.search(r"(?m)^[ \t]*(?:import torch\b|from torch\b)", source.text):
+        return "torch comes from another file, by a star"
+    return ""
 
 
 def checked(source: Source, site: Site) -> Site:
     """Refuse a site whose fault does not parse or changes nothing."""
     if site.reason:
         return site
-    new = apply(source.text, site.edits)
+    new, old = apply(source.text, site.edits), apply(source.text, site.ground)
     try:
-        same = ast.dump(ast.parse(new)) == ast.dump(source.tree)
+        same = ast.dump(ast.parse(new)) == ast.dump(ast.parse(old))
     except SyntaxError:
-        return Site(site.code, site.row, site.what, reason="the fault is no Python")
-    return Site(site.code, site.row, site.what, reason="the fault changes nothing") if same else site
+        return replace(site, reason="the fault is no Python")
+    return replace(site, reason="the fault changes nothing") if same else site
 
 
 def findings(paths: list[Path]) -> dict[Path, list[Finding]]:
@@ -207,10 +235,11 @@ def refused(planted: Planted, before: dict[Path, list[Finding]]) -> bool:
     """Whether the site is of no use: refused by its mutator, or its rule speaks of that function already."""
     if not planted.site.reason:
         low, high = extent(planted.path.read_bytes(), planted.site.row)
-        for row in before.get(planted.path, []):
-            if row["code"] == planted.site.code and low <= row["location"]["row"] <= high:
-                planted.site = Site(planted.site.code, planted.site.row, planted.site.what, reason=SPOKE)
-                break
+        near = {row["code"] for row in before.get(planted.path, []) if low <= row["location"]["row"] <= high}
+        if planted.site.code in near:
+            planted.site = replace(planted.site, reason=SPOKE)
+        elif near & STRONGER.get(planted.site.code, frozenset()):
+            planted.site = replace(planted.site, reason=STRONGER_SPOKE)
     return bool(planted.site.reason)
 
 
@@ -224,7 +253,7 @@ def extent(data: bytes, row: int) -> tuple[int, int]:
 
 
 def drawn(usable: list[Planted], most: int) -> list[Planted]:
-    """Draw sites of each rule, in turn from the projects and files, so that none of them has them all."""
+    """Draw sites of each rule, in turn from the projects and files; code that needs a ground comes last."""
     random.seed(SEED)
     by_code: dict[str, list[Planted]] = defaultdict(list)
     for planted in usable:
@@ -234,12 +263,12 @@ def drawn(usable: list[Planted], most: int) -> list[Planted]:
         members = by_code[code]
         random.shuffle(members)
         turn: Counter[Path] = Counter()
-        order: list[tuple[int, int, Planted]] = []
-        for planted in members:
+        order: list[tuple[bool, int, int, Planted]] = []
+        for planted in sorted(members, key=lambda one: bool(one.site.ground)):
             turn[planted.project] += 1
             turn[planted.path] += 3
-            order.append((turn[planted.project] + turn[planted.path], len(order), planted))
-        chosen.extend(planted for _, _, planted in sorted(order, key=lambda one: one[:2])[:most])
+            order.append((bool(planted.site.ground), turn[planted.project] + turn[planted.path], len(order), planted))
+        chosen.extend(planted for *_, planted in sorted(order, key=lambda one: one[:3])[:most])
     return chosen
 
 
@@ -260,27 +289,45 @@ def rounds(chosen: list[Planted]) -> list[list[Planted]]:
 def play(batch: list[Planted], before: dict[Path, list[Finding]]) -> None:
     """Plant the faults of a round, check their files, judge, and take the faults out again."""
     originals = {planted.path: planted.path.read_bytes() for planted in batch}
+    grounds = {planted.path: originals[planted.path] for planted in batch}
+    known = {planted.path: before.get(planted.path, []) for planted in batch}
+    grown_here = [planted for planted in batch if planted.site.ground]
     try:
+        for planted in grown_here:
+            grounds[planted.path] = spoilt(originals[planted.path], planted.site.ground)
+            planted.path.write_bytes(grounds[planted.path])
+        known.update({path: [] for path in grounds if grounds[path] is not originals[path]})
+        known.update(findings(sorted(planted.path for planted in grown_here)))
+        for planted in grown_here:
+            refused(planted, known)
         for planted in batch:
-            text = apply(decoded(originals[planted.path]), planted.site.edits)
-            planted.path.write_bytes(text.encode("utf-8"))
+            planted.path.write_bytes(spoilt(originals[planted.path], planted.site.edits))
         after = findings(sorted(originals))
         for planted in batch:
-            judge(planted, originals[planted.path], before.get(planted.path, []), after.get(planted.path, []))
+            if not planted.site.reason:
+                judge(planted, grounds[planted.path], known[planted.path], after.get(planted.path, []))
     finally:
         for path, data in originals.items():
             path.write_bytes(data)
+
+
+def spoilt(data: bytes, edits: tuple[Edit, ...]) -> bytes:
+    """The file with some edits made."""
+    return apply(decoded(data), edits).encode("utf-8")
 
 
 def judge(planted: Planted, original: bytes, before: list[Finding], after: list[Finding]) -> None:
     """Compare the findings of a file with and without the fault."""
     text = decoded(planted.path.read_bytes())
     new = news(before, after, decoded(original), text)
-    low, high = extent(planted.path.read_bytes(), planted.site.row)
+    codes = {str(row["code"]) for row in new}
+    if planted.site.code not in codes and codes & STRONGER.get(planted.site.code, frozenset()):
+        planted.site = replace(planted.site, reason=STRONGER_SPOKE)
+        return
     for row in new:
         if row["code"] != planted.site.code:
             planted.others[str(row["code"])] += 1
-        elif low <= row["location"]["row"] <= high:
+        else:
             planted.found = True
             fix = row.get("fix")
             if fix and fix["applicability"] == "safe":
@@ -338,7 +385,7 @@ def table(sites: list[Planted], tried: list[Planted], chosen: list[Planted]) -> 
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for code in sorted({one.site.code for one in sites}):
-        mine = [one for one in chosen if one.site.code == code]
+        mine = [one for one in chosen if one.site.code == code and not one.site.reason]
         found = [one for one in mine if one.found]
         clean = [one for one in found if not unexpected(one)]
         others: Counter[str] = Counter()

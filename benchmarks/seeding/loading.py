@@ -144,6 +144,38 @@ def unverified(source: Source) -> Iterator[Site]:
             yield Site("CKP308", call.lineno, "check_hash dropped", (without_argument(source, call, given),))
 
 
+def hub_instead(source: Source) -> Iterator[Site]:
+    """308: take the weights from a server, and check nothing."""
+    text = 'torch.hub.load_state_dict_from_url("https://example.org/weights-0a1b2c3d.pth", map_location="cpu"'
+    for call in restores(source):
+        loaded = call.args[0]
+        if isinstance(loaded, ast.Call) and loaded in loads(source) and MODULE_NAME.search(receiver(call)):
+            edit = source.replace(loaded, f"{text}, weights_only=True)")
+            ground = source.replace(loaded, f"{text}, weights_only=True, check_hash=True)")
+            yield Site("CKP308", loaded.lineno, "load_state_dict_from_url", (edit,), ground=(ground,))
+
+
+def whole_file(source: Source) -> Iterator[Site]:
+    """309: restore a module that was just built, and read the whole file for it."""
+    for node in ast.walk(source.tree):
+        name = dotted(node.targets[0]) if isinstance(node, ast.Assign) and len(node.targets) == 1 else ""
+        built = isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        if not built or not MODULE_NAME.search(name) or not isinstance(node, ast.Assign):
+            continue
+        made = dotted(node.value.func).rpartition(".")[2] if isinstance(node.value, ast.Call) else ""
+        scope = source.part_of(source.scope(node))
+        if not re.match(r"[A-Z]\w*(?:Net|Model|UNet|Encoder|Decoder|Former)\w*$", made) or not source.stands_alone(
+            node
+        ):
+            continue
+        reason = "" if re.search(r"(?m)^import torch\b", source.text) else "torch is not imported"
+        if re.search(r"load_state_dict|DataParallel|deepspeed|torch\.load", scope):
+            reason = "something is loaded here already"
+        line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True'
+        ground = (source.after(node, f"{line}, mmap=True))"),)
+        yield Site("CKP309", node.lineno, "no mmap", (source.after(node, f"{line}))"),), reason, ground)
+
+
 def refused(source: Source) -> Iterator[Site]:
     """311: save torch.__version__ beside what the same file loads."""
     read = {
@@ -198,5 +230,5 @@ def no_mmap(source: Source) -> Iterator[Site]:
 
 MUTATORS = (
     no_map_location, no_weights_only, unsafe, from_network, by_pickle, hard_coded, whole_module, unverified, no_mmap,
-    invalid, refused, fallback,
+    hub_instead, whole_file, invalid, refused, fallback,
 )  # fmt: skip

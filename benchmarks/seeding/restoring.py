@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from seeding.source import (
     MODULE_NAME,
-    Function,
     Site,
     Source,
     dotted,
@@ -21,16 +20,9 @@ from seeding.source import (
 )  # fmt: skip
 from seeding.state import checkpoints
 
-_REBUILT = (
-    "OneCycleLR",
-    "LambdaLR",
-    "CyclicLR",
-    "CosineAnnealingWarmRestarts",
-    "LinearLR",
-    "ConstantLR",
-    "SequentialLR",
-)
-_HF_SCHEDULE = re.compile(r"get_\w*schedule\w*$")
+_ONE_RANK = re.compile(r"rank\w*(?:\(\))?\s*==\s*0|is_main_process|is_master|master_process")
+_DISTRIBUTED = "torch.distributed"
+_LIGHTNING = re.compile(r"(?m)^(?:from|import) (?:pytorch_lightning|lightning)\b")
 
 
 def module_restores(source: Source) -> Iterator[tuple[ast.Call, ast.Expr]]:
@@ -64,6 +56,9 @@ def from_path(source: Source) -> Iterator[Site]:
             seen = seen or (isinstance(path, ast.Name) and _bound_to_path(source, call, path.id))
             reason = "" if seen else "nothing says that it is a path"
             yield Site("CKP402", call.lineno, "a path", (source.replace(loaded, source.part(path)),), reason)
+        elif isinstance(loaded, (ast.Name, ast.Subscript)) and len(call.args) == 1:
+            edits = (source.replace(loaded, 'os.path.join("checkpoints", "model.pth")'), *source.importing("os"))
+            yield Site("CKP402", call.lineno, "a joined path", edits)
 
 
 def _bound_to_path(source: Source, call: ast.Call, name: str) -> bool:
@@ -121,39 +116,32 @@ def no_eval(source: Source) -> Iterator[Site]:
             yield Site("CKP405", quiet[0].lineno, f"{name}.eval() removed", edits, reason)
 
 
-def before_move(source: Source) -> Iterator[Site]:
-    """407: restore the optimizer before the model is moved to its device."""
-    for call in restores(source):
-        statement = source.statement(call)
-        if kind_of(receiver(call)) != "optimizer" or not isinstance(statement, ast.Expr):
+def no_eval_after(source: Source) -> Iterator[Site]:
+    """405: restore a module that was just built and is run without gradients, and do not put it in eval()."""
+    for node in ast.walk(source.tree):
+        name = dotted(node.targets[0]) if isinstance(node, ast.Assign) and len(node.targets) == 1 else ""
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call) or not MODULE_NAME.search(name):
             continue
-        scope = source.scope(call)
-        moves = [
-            node
-            for node in ast.walk(scope)
-            if isinstance(node, (ast.Expr, ast.Assign))
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.value.func, ast.Attribute)
-            and node.value.func.attr in ("to", "cuda")
-            and MODULE_NAME.search(dotted(node.value.func.value))
-            and source.scope(node) is scope
+        scope = source.scope(node)
+        text = source.part_of(scope)
+        evals = [one for one in _inside(source, scope, ast.Expr) if source.part(one) == f"{name}.eval()"]
+        quiet = [
+            one
+            for one in _inside(source, scope, ast.With)
+            if re.search(r"no_grad|inference_mode", source.part(one).partition(":")[0])
+            and re.search(rf"(?<![\w.]){re.escape(name)}\(", source.part(one))
         ]
-        what = "the move comes after the restore of the optimizer"
-        if not moves:
+        if len(evals) != 1 or not quiet or not source.stands_alone(node) or not source.stands_alone(evals[0]):
             continue
-        only, block = moves[0], source.block(statement)
-        fits = len(moves) == 1 and only in block and block.index(only) < block.index(statement)
-        if not fits or not (source.stands_alone(only) and source.stands_alone(statement)):
-            yield Site("CKP407", call.lineno, what, reason="not one move earlier in the same block")
-        else:
-            yield Site("CKP407", call.lineno, what, _moved(source, only, statement))
+        reason = "the function trains or loads" if re.search(r"\.train\(|\.backward\(|load_state", text) else ""
+        line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True))'
+        ground = (source.after(node, line),)
+        edits = (*ground, source.replace(evals[0], "pass"))
+        yield Site("CKP405", quiet[0].lineno, f"{name}.eval() removed", edits, reason, ground)
 
 
-def _moved(source: Source, what: ast.stmt, behind: ast.stmt) -> tuple[tuple[int, int, str], ...]:
-    """The edits that move whole statements behind another."""
-    start, end = source.lines_of(what)
-    after = source.lines_of(behind)[1]
-    return (start, end, ""), (after, after, source.text[start:end])
+def _inside(source: Source, scope: ast.AST, kind: type[ast.stmt]) -> list[ast.stmt]:
+    return [node for node in ast.walk(scope) if isinstance(node, kind) and source.scope(node) is scope]
 
 
 def not_restored(source: Source) -> Iterator[Site]:
@@ -269,11 +257,25 @@ def repeated_epoch(source: Source) -> Iterator[Site]:
             loops = [
                 one for one in source.above(checkpoint.save) if isinstance(one, ast.For) and dotted(one.target) == name
             ]
-            restored = re.search(rf"\[[\"']{key.value}[\"']\](?!\s*\+)", source.text)
-            reason = "" if loops and restored else "not in its loop, or not restored in the same file"
+            restored = _starts_with(source, str(key.value), loops[0]) if loops else False
+            reason = "" if restored else "not in its loop, or not restored as its start in the same file"
+            if re.search(r"[\"'](?:global_)?(?:step|iteration|iter|it)\w*[\"']:", source.part(checkpoint.node)):
+                reason = "a step counter is saved with it"
             yield Site(
                 "CKP412", checkpoint.save.lineno, f"{name} + 1 -> {name}", (source.replace(value, name),), reason
             )
+
+
+def _starts_with(source: Source, key: str, loop: ast.For) -> bool:
+    """Whether a loop starts with what is read of a loaded file under a key."""
+    start = source.part(loop.iter)
+    read = {dotted(target) for call in loads(source) for target in getattr(source.statement(call), "targets", [])}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and dotted(node.value.value) in read:
+            targets = [dotted(target) for target in node.targets]
+            if _subscript_key(node.value) == key and any(re.search(rf"\({re.escape(t)},", start) for t in targets if t):
+                return True
+    return False
 
 
 def collective_guarded(source: Source) -> Iterator[Site]:
@@ -286,7 +288,9 @@ def collective_guarded(source: Source) -> Iterator[Site]:
             "dist_cp.save_state_dict",
             "torch.distributed.checkpoint.save",
         )
-        collective |= bool(re.search(r"(?:^|\.)(?:model_engine|engine|trainer)\.save_checkpoint$", name))
+        engine = re.search(r"(?:^|\.)(?:model_engine|engine)\.save_checkpoint$", name) and "deepspeed" in source.text
+        trainer = re.search(r"(?:^|\.)trainer\.save_checkpoint$", name) and _LIGHTNING.search(source.text)
+        collective |= bool(engine or trainer)
         if not collective or not isinstance(statement, ast.Expr) or not source.stands_alone(statement):
             continue
         start, end = source.lines_of(statement)
@@ -298,6 +302,21 @@ def collective_guarded(source: Source) -> Iterator[Site]:
         yield Site("CKP413", call.lineno, "if torch.distributed.get_rank() == 0:", ((start, end, text),), reason)
 
 
+def collective_instead(source: Source) -> Iterator[Site]:
+    """413: save by dcp, a collective, where only one rank comes."""
+    imported = "import torch.distributed.checkpoint as dcp\n"
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.If) or not _ONE_RANK.search(source.part(node.test)) or node.orelse:
+            continue
+        for call in source.saves:
+            if source.statement(call) in node.body:
+                reason = "" if _DISTRIBUTED in source.text else "nothing in the file is distributed"
+                reason = "dcp is bound already" if re.search(r"\bdcp\b", source.text) else reason
+                text = f"dcp.save({source.part(call.args[0])}, checkpoint_id={source.part(call.args[1])})"
+                edits = (source.replace(call, text), (source.docs_end, source.docs_end, imported))
+                yield Site("CKP413", call.lineno, "dcp.save under a rank guard", edits, reason)
+
+
 def changed_while_iterated(source: Source) -> Iterator[Site]:
     """414: delete keys of the state dict in a loop over it."""
     for call, statement in module_restores(source):
@@ -305,74 +324,6 @@ def changed_while_iterated(source: Source) -> Iterator[Site]:
             name = call.args[0].id
             lines = (f"for key in {name}:", '    if key.startswith("head."):', f"        del {name}[key]")
             yield Site("CKP414", call.lineno, "del in the loop", (source.before(statement, *lines),))
-
-
-def built_between(source: Source) -> Iterator[Site]:
-    """415: build the scheduler between the restores."""
-    for call in restores(source):
-        if kind_of(receiver(call)) != "optimizer":
-            continue
-        statement, scope = source.statement(call), source.scope(call)
-        if not isinstance(statement, ast.Expr):
-            continue
-        later = {
-            receiver(one): one.lineno
-            for one in restores(source)
-            if source.scope(one) is scope and one.lineno > call.lineno and kind_of(receiver(one)) == "scheduler"
-        }
-        for node in ast.walk(scope):
-            if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and dotted(node.targets[0]) in later):
-                continue
-            made = dotted(getattr(node.value, "func", node.value)).rpartition(".")[2]
-            if node.lineno > call.lineno or not (made in _REBUILT or _HF_SCHEDULE.match(made)):
-                yield Site("CKP415", call.lineno, f"{made} built between", reason="another class, or built later")
-            elif not (source.stands_alone(node) and source.stands_alone(statement)):
-                yield Site("CKP415", call.lineno, f"{made} built between", reason="statements that cannot be moved")
-            else:
-                start, end = source.lines_of(node)
-                moved = re.sub(
-                    rf"(?m)^{re.escape(source.indent(node))}", source.indent(statement), source.text[start:end]
-                )
-                after = source.lines_of(statement)[1]
-                hole = (start, end, f"{source.indent(node)}pass\n")
-                yield Site("CKP415", node.lineno, f"{made} built between", (hole, (after, after, moved)))
-
-
-def rebuilt_between(source: Source) -> Iterator[Site]:
-    """415: build a OneCycleLR after the restore of the optimizer and before that of the scheduler."""
-    for call in restores(source):
-        statement = source.statement(call)
-        if kind_of(receiver(call)) != "optimizer" or not isinstance(statement, ast.Expr):
-            continue
-        block = source.block(statement)
-        later = [
-            one
-            for one in restores(source)
-            if source.statement(one) in block and one.lineno > call.lineno and kind_of(receiver(one)) == "scheduler"
-        ]
-        if later and source.stands_alone(statement):
-            made = f"torch.optim.lr_scheduler.OneCycleLR({receiver(call)}, max_lr=0.1, total_steps=1000)"
-            reason = "" if re.search(r"(?m)^import torch\b", source.text) else "torch is not imported"
-            edits = (source.after(statement, f"{receiver(later[0])} = {made}"),)
-            yield Site("CKP415", call.lineno, "OneCycleLR built between", edits, reason)
-
-
-def assigned_late(source: Source) -> Iterator[Site]:
-    """416: assign=True after the optimizer was built."""
-    for call, _ in module_restores(source):
-        scope = source.scope(call)
-        built = [
-            node
-            for node in ast.walk(scope)
-            if isinstance(node, ast.Assign)
-            and source.scope(node) is scope
-            and kind_of(dotted(node.targets[0])) == "optimizer"
-            and isinstance(node.value, ast.Call)
-            and re.search(rf"(?<![\w.]){re.escape(receiver(call))}(?:\.parameters\(\))?[,)]", source.part(node))
-            and node.lineno < call.lineno
-        ]
-        if built and keyword(call, "assign") is None:
-            yield Site("CKP416", call.lineno, "assign=True", (with_keyword(source, call, "assign=True"),))
 
 
 def dcp_result(source: Source) -> Iterator[Site]:
@@ -386,6 +337,19 @@ def dcp_result(source: Source) -> Iterator[Site]:
             start = source.span(statement)[0]
             reason = "a planner is given" if keyword(call, "planner") else ""
             yield Site("CKP417", call.lineno, f"{state.id} = dcp.load", ((start, start, f"{state.id} = "),), reason)
+
+
+def dcp_instead(source: Source) -> Iterator[Site]:
+    """417: read the checkpoint by dcp.load into an empty dict, and use what it returns."""
+    imported = "import torch.distributed.checkpoint as dcp\n"
+    for call in loads(source):
+        statement = source.statement(call)
+        if not isinstance(statement, ast.Assign) or statement.value is not call or not dotted(statement.targets[0]):
+            continue
+        line = source.replace(call, f"dcp.load({{}}, checkpoint_id={source.part(call.args[0])})")
+        reason = "dcp is bound already" if re.search(r"\bdcp\b", source.text) else ""
+        edits = (line, (source.docs_end, source.docs_end, imported))
+        yield Site("CKP417", call.lineno, "dcp.load({}, ...)", edits, reason)
 
 
 def wrong_layout(source: Source) -> Iterator[Site]:
@@ -403,33 +367,8 @@ def wrong_layout(source: Source) -> Iterator[Site]:
         yield Site("CKP418", call.lineno, f"[{key!r}] dropped", (edit,), reason)
 
 
-def rng_on_device(source: Source) -> Iterator[Site]:
-    """419: set an RNG state that lies on the device."""
-    for call in source.calls:
-        if dotted(call.func) != "torch.set_rng_state" or len(call.args) != 1:
-            continue
-        text = source.part(call.args[0])
-        scope = source.scope(call)
-        read = [one for one in loads(source) if source.scope(one) is scope and keyword(one, "map_location")]
-        if text.endswith(".cpu()"):
-            yield Site("CKP419", call.lineno, ".cpu() dropped", (source.replace(call.args[0], text[:-6]),))
-        elif read and isinstance(scope, Function):
-            given = keyword(read[0], "map_location")
-            assert given is not None
-            yield Site("CKP419", call.lineno, 'map_location="cuda:0"', (source.replace(given.value, '"cuda:0"'),))
-    for call in loads(source):
-        statement, given = source.statement(call), keyword(call, "map_location")
-        if given is None or not isinstance(statement, ast.Assign) or not source.stands_alone(statement):
-            continue
-        name = dotted(statement.targets[0])
-        if name and statement.value is call and f"{name}[" in source.part_of(source.scope(call)):
-            line = f'torch.set_rng_state({name}["rng_state"])'
-            edits = (source.replace(given.value, '"cuda:0"'), source.after(statement, line))
-            yield Site("CKP419", call.lineno, 'rng_state of map_location="cuda:0"', edits)
-
-
 MUTATORS = (
-    result_as_module, from_path, not_strict, prefix_strip, no_eval, before_move, not_restored, misspelt, swallowed,
-    missing_ignored, repeated_epoch, collective_guarded, changed_while_iterated, built_between, rebuilt_between,
-    assigned_late, dcp_result, wrong_layout, rng_on_device,
+    result_as_module, from_path, not_strict, prefix_strip, no_eval, no_eval_after, not_restored, misspelt, swallowed,
+    missing_ignored, repeated_epoch, collective_guarded, collective_instead, changed_while_iterated, dcp_result,
+    dcp_instead, wrong_layout,
 )  # fmt: skip

@@ -13,8 +13,8 @@ from seeding.source import (
     Source,
     dotted,
     handed_over,
-    has_unpacking,
     keyword,
+    own_parameters,
     owner_of_state,
     saves,
     with_keyword,
@@ -51,7 +51,9 @@ def in_loop(source: Source, node: ast.AST) -> bool:
 def whole_module(source: Source) -> Iterator[Site]:
     """101: save the module itself."""
     for _, state, owner in state_calls(source):
-        yield Site("CKP101", state.lineno, f"{owner}.state_dict() -> {owner}", (source.replace(state, owner),))
+        wraps = owner in own_parameters(source, state)
+        reason = "the function would hand its parameter on: its calls are judged" if wraps else ""
+        yield Site("CKP101", state.lineno, f"{owner}.state_dict() -> {owner}", (source.replace(state, owner),), reason)
 
 
 def not_called(source: Source) -> Iterator[Site]:
@@ -147,8 +149,20 @@ def kept_reference(source: Source) -> Iterator[Site]:
             continue
         what = f"kept_state = {owner}.state_dict()"
         guarded = any(isinstance(one, ast.If) and loop in source.above(one) for one in source.above(statement))
-        if not guarded or not source.stands_alone(statement) or not source.stands_alone(loop) or loop.orelse:
+        if not source.stands_alone(statement) or not source.stands_alone(loop) or loop.orelse:
+            yield Site("CKP106", save.lineno, what, reason="statements that cannot be moved")
+        elif not guarded and (not isinstance(loop.target, ast.Name) or statement is not source.statement(save)):
             yield Site("CKP106", save.lineno, what, reason="saved in every turn of the loop")
+        elif not guarded and isinstance(loop.target, ast.Name):
+            start, end = source.lines_of(statement)
+            pad, target = source.indent(statement), source.part(save.args[1])
+            kept_lines = f"{pad}if {loop.target.id} % 10 == 0:\n{pad}    {what}\n"
+            after = f"{source.indent(loop)}torch.save(kept_state, {target})\n"
+            place = source.lines_of(loop)[1]
+            edits = ((start, end, kept_lines), (place, place, after))
+            if place == end:
+                edits = ((start, end, kept_lines + after),)
+            yield Site("CKP106", save.lineno, what, edits)
         else:
             kept = source.replace(save, what)
             text = f"{source.indent(loop)}torch.save(kept_state, {source.part(save.args[1])})\n"
@@ -187,6 +201,33 @@ def device_bound(source: Source) -> Iterator[Site]:
                     yield Site("CKP107", node.lineno, "comprehension with .cpu() removed", (edit,))
 
 
+def on_device(source: Source) -> Iterator[Site]:
+    """107: write the weights of a module where it lies, on a device."""
+    if re.search(r"DataParallel|init_process_group|torch\.compile|Accelerator|deepspeed|Fabric|\.cpu\(\)", source.text):
+        return
+    for call in source.calls:
+        statement, scope = source.statement(call), source.scope(call)
+        name = dotted(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        moved = isinstance(call.func, ast.Attribute) and call.func.attr in ("to", "cuda") and MODULE_NAME.search(name)
+        if not moved or not isinstance(statement, (ast.Expr, ast.Assign)) or statement.value is not call:
+            continue
+        last = source.block(statement)[-1]
+        if isinstance(statement, ast.Assign) and [dotted(one) for one in statement.targets] != [name]:
+            continue
+        reason = "" if isinstance(scope, Function) and scope.body is source.block(statement) else "moved in a branch"
+        if "torch.save" in source.text or not re.search(r"(?m)^import torch\b", source.text):
+            reason = "the file saves already, or does not import torch"
+        if not source.stands_alone(last) or len(source.block(statement)) < 2:
+            reason = "statements that cannot be moved"
+        save, copies = (
+            f'{name}.state_dict(), "weights.pt")',
+            f"{{key: value.cpu() for key, value in {name}.state_dict()",
+        )
+        at = source.before if isinstance(last, ast.Return) else source.after
+        ground = at(last, f'torch.save({copies}.items()}}, "weights.pt")')
+        yield Site("CKP107", call.lineno, "saved on the device", (at(last, f"torch.save({save}"),), reason, (ground,))
+
+
 def legacy_format(source: Source) -> Iterator[Site]:
     """108: write the format from before torch 1.6."""
     for save in to_files(source):
@@ -197,8 +238,15 @@ def legacy_format(source: Source) -> Iterator[Site]:
 def to_files(source: Source) -> Iterator[ast.Call]:
     """Yield the saves whose target is no buffer and no open file, as far as the text says."""
     for save in saves(source):
-        if not save.keywords and not _IN_MEMORY.search(source.part(save.args[1])) and not has_unpacking(save):
+        target = source.part(save.args[1])
+        buffer = _IN_MEMORY.search(target) or re.search(rf"\b{re.escape(target)} = [^\n]*BytesIO", source.text)
+        if not save.keywords and not buffer and not _hands_on(source, save):
             yield save
+
+
+def _hands_on(source: Source, save: ast.Call) -> bool:
+    """Whether a save writes a parameter itself: then the calls of the function are judged."""
+    return dotted(save.args[0]) in own_parameters(source, save)
 
 
 def pickled(source: Source) -> Iterator[Site]:
@@ -255,6 +303,8 @@ def misnamed(source: Source) -> Iterator[Site]:
 def protocol(source: Source) -> Iterator[Site]:
     """114: a protocol that the default load refuses."""
     for save in saves(source):
+        if _hands_on(source, save):
+            continue
         if keyword(save, "pickle_protocol") is None and keyword(save, "pickle_module") is None:
             yield Site("CKP114", save.lineno, "pickle_protocol=4", (with_keyword(source, save, "pickle_protocol=4"),))
 
@@ -262,7 +312,8 @@ def protocol(source: Source) -> Iterator[Site]:
 def pickle_export(source: Source) -> Iterator[Site]:
     """115: write bare weights to an export path by torch.save."""
     for save in to_files(source):
-        if owner_of_state(save.args[0]) and not re.search("best|final|export|deploy", source.part(save.args[1])):
+        weights = MODULE_NAME.search(owner_of_state(save.args[0]))
+        if weights and not re.search("best|final|export|deploy", source.part(save.args[1])):
             yield Site(
                 "CKP115", save.lineno, "final_model.pt", (source.replace(save.args[1], '"export/final_model.pt"'),)
             )
@@ -284,6 +335,7 @@ MUTATORS = (
     reference,
     kept_reference,
     device_bound,
+    on_device,
     legacy_format,
     pickled,
     blocker,

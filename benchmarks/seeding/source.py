@@ -15,13 +15,18 @@ Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Site:
-    """One place for one fault. `reason` says why the place is refused, "" where it is none."""
+    """One place for one fault. `reason` says why the place is refused, "" where it is none.
+
+    `ground` is for code that has nothing to spoil: edits that give it what is right, as those of the fault give it what
+    is wrong. What is found in the one and not in the other is the fault's.
+    """
 
     code: str
     row: int
     what: str
     edits: tuple[Edit, ...] = ()
     reason: str = ""
+    ground: tuple[Edit, ...] = ()
 
 
 @dataclass
@@ -205,6 +210,16 @@ def has_unpacking(call: ast.Call) -> bool:
 def saves(source: Source) -> list[ast.Call]:
     """The calls of torch.save that have an object and a file."""
     return source.saves
+
+
+def own_parameters(source: Source, node: ast.AST) -> frozenset[str]:
+    """The parameters of the function that a node stands in."""
+    scope = source.scope(node)
+    return (
+        frozenset(one.arg for one in ast.walk(scope.args) if isinstance(one, ast.arg))
+        if isinstance(scope, Function)
+        else frozenset()
+    )
 
 
 def handed_over(source: Source) -> list[ast.Call]:

@@ -11,6 +11,7 @@ from seeding.source import Edit, Function, Site, Source, dotted, handed_over, ki
 
 _PROGRESS = re.compile(r"epoch|step|iter", re.IGNORECASE)
 _BEST = re.compile(r"best", re.IGNORECASE)
+_READS = ("print", "len", "save", "info", "sorted", "deepcopy")
 _WEIGHTS = re.compile(r"model|state_dict$|net$|generator|weights|params", re.IGNORECASE)
 _EXPORT = re.compile(r"best|final|export|deploy|infer", re.IGNORECASE)
 
@@ -53,6 +54,8 @@ def _bound_dict(source: Source, save: ast.Call, name: str) -> tuple[ast.expr, bo
                 )
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and dotted(node.func.value) == name:
             changed |= node.func.attr in ("update", "pop", "setdefault")
+        elif isinstance(node, ast.Call) and node is not save and dotted(node.func).rpartition(".")[2] not in _READS:
+            changed |= any(dotted(one) == name for one in node.args) and node not in handed_over(source)
     return (bound[0], changed) if len(bound) == 1 else None
 
 
@@ -71,7 +74,7 @@ def _kinds(node: ast.Dict) -> dict[str, list[int]]:
             kind = "best"
         elif not owner and _PROGRESS.search(text):
             kind = "progress"
-        elif not owner and re.search("version", text):
+        elif not owner and re.search("version", text) and "'torch'" in ast.dump(value):
             kind = "version"
         elif "get_rng_state" in ast.dump(value):
             kind = "rng"
@@ -134,6 +137,8 @@ def _refused(source: Source, checkpoint: Checkpoint, place: int, found: list[Che
         return "another save of the file holds it"
     value = checkpoint.node.values[place]
     owner = owner_of_state(value) or dotted(value)
+    if owner.count(".") and not owner.startswith("self."):
+        return "the value is an attribute of something else"
     if owner and not owner.startswith("self.") and _only_parameter(source, checkpoint, owner, value):
         return "the value is a parameter that nothing else uses"
     return ""
@@ -158,6 +163,9 @@ def _readers(source: Source, key: str) -> tuple[Edit, ...] | None:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == key:
             statement = source.statement(node)
             if not isinstance(node.ctx, ast.Load):
+                continue
+            if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and dotted(statement.targets[0]):
+                edits.append(source.replace(statement.value, "0"))
                 continue
             if not isinstance(statement, ast.Expr) or not source.stands_alone(statement):
                 return None
@@ -240,7 +248,7 @@ def _forgotten(
     built = [one for one in _statements(home) if isinstance(one, ast.Assign) and dotted(one.targets[0]) == optimizer]
     if re.search(words, source.text, re.IGNORECASE):
         return Site(code, row, what, reason="the file has one already")
-    if len(built) != 1 or not source.stands_alone(built[0]) or checkpoint.changed:
+    if len(built) > 1 or not all(map(source.stands_alone, built)) or checkpoint.changed:
         return Site(code, row, what, reason="the optimizer is not built once where the checkpoint is")
     if not re.search(r"(?m)^import torch\b", source.text):
         return Site(code, row, what, reason="torch is not imported")
@@ -251,8 +259,16 @@ def _forgotten(
     steps = [one for one in steps if source.stands_alone(one)]
     if not steps:
         return Site(code, row, what, reason="no step of the optimizer where it is built")
-    edits = (source.after(built[0], f"{new} = {made.format(**texts)}"), source.after(steps[0], used.format(**texts)))
-    return Site(code, row, what, edits)
+    line = f"{new} = {made.format(**texts)}"
+    if built:
+        start = source.after(built[0], line)
+    else:
+        loops = [one for one in source.above(steps[0]) if isinstance(one, (ast.For, ast.While))]
+        loops = [one for one in loops if source.scope(one) is source.scope(checkpoint.save)]
+        if not loops or not source.stands_alone(loops[-1]):
+            return Site(code, row, what, reason="no loop around the step of the optimizer where the checkpoint is")
+        start = source.before(loops[-1], line)
+    return Site(code, row, what, (start, source.after(steps[0], used.format(**texts))))
 
 
 def _home(source: Source, checkpoint: Checkpoint, owner: str) -> ast.AST:

@@ -21,6 +21,7 @@ _SAME_TENSOR = frozenset({"detach", "cpu", "to", "contiguous", "float", "numpy",
 _TO_HOST = frozenset({"cpu", "to"})
 _KEEPSAKE = re.compile(r"best|snapshot|backup|saved|init|orig|old|prev|start|last_good|before", re.IGNORECASE)
 _PROGRESS = re.compile(r"best|improv", re.IGNORECASE)
+_STEPS = 4
 _LOOKS = frozenset({"keys", "len", "print", "isinstance", "type"})
 
 
@@ -70,15 +71,15 @@ def _held(values: Values, module: ModuleFacts, call: t.Call) -> _Held | None:
     return _Held(module, call, func.value, target) if target is not None else None
 
 
-def is_copy(module: ModuleFacts, receiver: t.Expr) -> bool:
-    """`copy.deepcopy(model).state_dict()`, or a variable that is bound to a copy."""
+def is_copy(module: ModuleFacts, receiver: t.Expr, steps: int = _STEPS) -> bool:
+    """`copy.deepcopy(model).state_dict()`, or a variable that is bound to a copy; `self.m = self.m.to(d)` has an end."""
     if isinstance(receiver, t.Call):
         if module.names.is_a(receiver.func, *apis.DEEPCOPY):
             return True
-        return isinstance(receiver.func, t.Attribute) and is_copy(module, receiver.func.value)
-    if isinstance(receiver, (t.Name, t.Attribute)):
+        return isinstance(receiver.func, t.Attribute) and is_copy(module, receiver.func.value, steps)
+    if steps > 0 and isinstance(receiver, (t.Name, t.Attribute)):
         bound = module.names.bindings(receiver)
-        return bool(bound) and any(isinstance(b.value, t.Call) and is_copy(module, b.value) for b in bound)
+        return any(isinstance(b.value, t.Call) and is_copy(module, b.value, steps - 1) for b in bound)
     return False
 
 
