@@ -142,7 +142,7 @@ def explain(
     for finding in touching:
         yield f"fires: {finding.code} {finding.name}: {finding.message}"
         if finding.fix_withheld:
-            yield f"  {finding.fix_withheld}"
+            yield f"  no fix: {finding.fix_withheld}"
     for finding in silenced:
         yield f"suppressed by a comment: {finding.code} {finding.name}: {finding.message}"
     read = project.read(source)

@@ -21,8 +21,9 @@ def set_argument(text: str, load: Load, name: str, value: str) -> tuple[Edit, ..
     """Edits that give an argument at the load's call: a None that stands there is replaced; () where none can.
 
     The keywords of a call that hands the loader over are not always the loader's, and a `**kwargs` may hold the name.
+    What a `pickle_module` makes of an argument is not known.
     """
-    if load.open:
+    if load.open or load.has("pickle_module"):
         return ()
     written = load.given.get(name)
     if written is not None and any(arg.value is written for arg in load.call.args):

@@ -39,9 +39,9 @@ def without_weights_only(view: View, load: Load) -> str | None:
     """Why the argument cannot be given on the declared torch; None where it can."""
     if load.api == apis.HUB_LOAD:
         if view.bounds.declared and view.bounds.admits_below(HUB_PARAMETER_SINCE):
-            return "no fix: the hub loader of torch 2.0, which the manifest admits, has no `weights_only`"
+            return "the hub loader of torch 2.0, which the manifest admits, has no `weights_only`"
     elif view.bounds.lacks_weights_only:
-        return "no fix: `weights_only` exists from torch 1.13 on, and the declared torch admits older releases"
+        return "`weights_only` exists from torch 1.13 on, and the declared torch admits older releases"
     return None
 
 
@@ -51,13 +51,13 @@ def withheld_because(view: View, load: Load) -> str | None:
     if absent is not None:
         return absent
     if load.has("pickle_module"):
-        return "no fix: `weights_only=True` together with a `pickle_module` raises"
+        return "`weights_only=True` together with a `pickle_module` raises"
     other = sorted(set(load.given) - _TAKEN_WITH_TRUE - {"pickle_module"})
     if other:
-        return f"no fix: `{other[0]}` only works with `weights_only=False`"
+        return f"`{other[0]}` only works with `weights_only=False`"
     refused = refused_by(view, load)
     if refused is not None:
-        return f"no fix: the matching save writes {refused.what}, which `weights_only=True` refuses"
+        return f"the matching save writes {refused.what}, which `weights_only=True` refuses"
     if module_uses(view.facts.world, view.facts.restores, load):
-        return "no fix: the file holds a pickled module, which `weights_only=True` refuses"
+        return "the file holds a pickled module, which `weights_only=True` refuses"
     return None

@@ -95,7 +95,7 @@ def parts(check: Check) -> Iterator[tuple[str, Sequence[str]]]:
 def closing(verified: Verified, *, withheld: Sequence[Finding]) -> Iterator[str]:
     """The last lines: what has no fix to verify, what was enforced, and the counts."""
     for finding in withheld:
-        why = finding.fix_withheld or "no fix"
+        why = f"no fix: {finding.fix_withheld}" if finding.fix_withheld else "no fix"
         yield f"{place(finding.path, finding.location)} {finding.code} is not verified: {printable(why)}\n"
     enforced = next((check.enforced for result in verified.results for check in result.checks if check.enforced), ())
     if enforced:

@@ -98,4 +98,5 @@ def _report(view: View, found: Judged, *, safe: bool) -> Report:
     edits = set_argument(view.text, load, "map_location", '"cpu"')
     safety = Applicability.SAFE if safe else Applicability.UNSAFE
     fix = Fix(safety, 'Load to `"cpu"`', edits) if edits else None
-    return Report(load.call, message, fix, call=load.call, argument="device")
+    withheld = "what the `pickle_module` makes of it is not known" if load.has("pickle_module") else None
+    return Report(load.call, message, fix, withheld, call=load.call, argument="device")

@@ -147,5 +147,5 @@ def _fix(view: View, load: Load, saves: Sequence[Save]) -> tuple[Fix | None, str
     )
     edits = set_argument(view.text, load, "weights_only", "True")
     if not edits:
-        return None, "no fix: `weights_only=True` cannot be written at this call, which hands the loader on"
+        return None, "`weights_only=True` cannot be written at this call, which hands the loader on"
     return Fix(Applicability.SAFE if safe else Applicability.UNSAFE, "Load with `weights_only=True`", edits), None

@@ -89,7 +89,7 @@ def _is_joined(view: View, module: ModuleFacts, node: t.Expr) -> bool:
 
 def _fix(view: View, state: t.Expr) -> tuple[Fix | None, str | None]:
     if view.bounds.lacks_weights_only:
-        return None, "no fix: `weights_only` exists from torch 1.13 on, and the declared torch admits older releases"
+        return None, "`weights_only` exists from torch 1.13 on, and the declared torch admits older releases"
     imports = add_import(view.source, view.part, "import torch")
     if imports is None:
         return None, None

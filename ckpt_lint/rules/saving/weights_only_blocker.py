@@ -99,7 +99,7 @@ def _report(view: View, saved: Saved, refusal: Refusal) -> Report:
         f"{f'; {advice}' if advice else ''}"
     )
     fix = Fix(Applicability.UNSAFE, f"Save `{_rewritten(view, saved, refusal)}`", edits) if edits else None
-    withheld = "no fix: an argument is parsed to a Path, which is refused in `vars(...)` too" if edits == () else None
+    withheld = "an argument is parsed to a Path, which is refused in `vars(...)` too" if edits == () else None
     others = () if here else (Other(saved.module, saved.value, refusal.what),)
     return Report(
         node, message, fix, withheld, others, call=saved.call_in(view.module) if here else None, argument="value"

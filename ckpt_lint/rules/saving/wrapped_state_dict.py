@@ -132,7 +132,7 @@ def _fix(
     view: View, saved: Saved, receiver: t.Expr, found: Wrapped, relying: list[Restore]
 ) -> tuple[Fix | None, str | None]:
     if found.conditional:
-        return None, "no fix: the module is wrapped on some ways only"
+        return None, "the module is wrapped on some ways only"
     if not all(is_editable(node) for node in (receiver, *(restore.call for restore in relying))):
         return None, None
     edits: list[Edit] = list(insert(receiver.end, _path(found)))
@@ -140,6 +140,6 @@ def _fix(
         loads = {part.load for part in view.facts.restores.parts(view.module, restore.state)}
         if not loads or any(saved.save not in view.match(load).saves for load in loads):
             row = view.source.location(restore.call.start).row
-            return None, f"no fix: line {row} restores into the wrapped module, maybe from another file"
+            return None, f"line {row} restores into the wrapped module, maybe from another file"
         edits.extend(insert(restore.receiver.end, _path(found)))
     return Fix(Applicability.UNSAFE, f"Take the wrapper off: `{_path(found)}`", tuple(edits)), None
