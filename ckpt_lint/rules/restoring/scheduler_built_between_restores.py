@@ -10,10 +10,12 @@ from ckpt_lint.facts.optimizers import Built, before, built, restore_points, sam
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.facts.world import argument
 from ckpt_lint.model import Page, RuleInfo, Severity
+from ckpt_lint.source import tree as t
 
 FOR_GOOD = frozenset({"LinearLR", "ConstantLR", "SequentialLR"})
 FIRST_STEP = frozenset({"OneCycleLR", "LambdaLR", "CyclicLR", "CosineAnnealingWarmRestarts"})
-RECURSIVE = frozenset({"ExponentialLR", "StepLR", "MultiStepLR"})
+AT_BOUNDARIES = frozenset({"StepLR", "MultiStepLR"})
+RECURSIVE = frozenset({"ExponentialLR"})
 _HF = re.compile(r"^(transformers|diffusers|pytorch_transformers)\.(\w+\.)*get_\w*schedule\w*$")
 _TORCH = "torch.optim.lr_scheduler."
 
@@ -29,7 +31,9 @@ RULE = RuleInfo(
             "A scheduler's constructor writes its first learning rate into the optimizer, over the one that was just "
             "restored, and `scheduler.load_state_dict` does not write it back. With LinearLR, ConstantLR and "
             "SequentialLR the rate stays wrong for the rest of the run, with OneCycleLR, LambdaLR, CyclicLR and "
-            "CosineAnnealingWarmRestarts for the first step (a warning). Nothing is said."
+            "CosineAnnealingWarmRestarts for the first step (a warning). With `last_epoch=`, StepLR and MultiStepLR "
+            "decay once more where the run was interrupted on a boundary, on every torch to 2.13 and for the rest of the "
+            "run; ExponentialLR does to 2.6. Nothing is said."
         ),
         bad="""\
 import torch
@@ -52,8 +56,9 @@ def resume(model, optimizer, checkpoint):
         silent=(
             "everything is built first, then everything is restored",
             "the scheduler's own state is not restored",
-            "StepLR, MultiStepLR, ExponentialLR without `last_epoch=` (with it only where the declared torch admits "
-            "2.6 or older), CosineAnnealingLR, PolynomialLR, MultiplicativeLR, ReduceLROnPlateau: exact in that order",
+            "StepLR, MultiStepLR, ExponentialLR without `last_epoch=`, or with -1; ExponentialLR with it where the "
+            "declared torch is 2.7 or newer",
+            "CosineAnnealingLR, PolynomialLR, MultiplicativeLR, ReduceLROnPlateau: exact in that order",
             "classes that are not torch's, unless they are the `get_..._schedule...` functions of transformers",
         ),
         sources=("https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate",),
@@ -80,9 +85,12 @@ def check(view: View) -> Iterator[Report]:
                 Other(view.module, later[0].call, "the scheduler is restored here"),
             )
             name = scheduler.name.rpartition(".")[2]
+            what = "decays the restored learning rate once more where the run was interrupted on a boundary"
+            if name not in AT_BOUNDARIES | RECURSIVE:
+                what = f"puts its first learning rate over the restored one, {_how_long(kind)}"
             message = (
-                f"`{name}` is built between the restore of its optimizer and its own: it puts its first learning rate "
-                f"over the restored one, {_how_long(kind)}. Build everything first, then restore"
+                f"`{name}` is built between the restore of its optimizer and its own: it {what}. Build everything first, "
+                "then restore"
             )
             yield Report(scheduler.call, message, others=others, severity=kind)
 
@@ -98,10 +106,12 @@ def _kind(view: View, made: Built) -> Severity | None:
         return Severity.ERROR
     if name in FIRST_STEP or _HF.match(made.name):
         return Severity.WARNING
-    if name in RECURSIVE and _resumes_by_epoch(made) and view.bounds.admits_below("2.7"):
-        return Severity.ERROR
+    if name in AT_BOUNDARIES or (name in RECURSIVE and view.bounds.admits_below("2.7")):
+        return Severity.ERROR if _resumes_by_epoch(made) else None
     return None
 
 
 def _resumes_by_epoch(made: Built) -> bool:
-    return any(arg.keyword == "last_epoch" for arg in made.call.args)
+    """Whether `last_epoch=` is given; -1, the default, starts the schedule afresh."""
+    given = next((arg.value for arg in made.call.args if arg.keyword == "last_epoch"), None)
+    return given is not None and not isinstance(given, (t.UnaryOp, t.Constant))
