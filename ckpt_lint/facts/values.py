@@ -321,9 +321,9 @@ class Values:
         return self._named_as_module(module, expr) and OBJECT not in kinds and not self.opposed(module, expr)
 
     def _named_as_module(self, module: ModuleFacts, expr: t.Name | t.Attribute) -> bool:
-        """A conventional name: a plain one, `self.model`, or `x.module`; `args.model` is a string as often as not."""
+        """A conventional name: a plain one, `self.model`, `x.module`, or one of a module's own; `args.model` is none."""
         if isinstance(expr, t.Attribute) and expr.attr != "module" and not module.names.is_self(expr.value):
-            return False
+            return bool(apis.MODULE_NAMES.match(conventional(expr))) and self.module_like(module, expr.value)
         return bool(apis.MODULE_NAMES.match(conventional(expr)))
 
     def used_as(self, module: ModuleFacts, expr: t.Expr) -> bool | None:
