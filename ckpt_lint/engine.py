@@ -145,12 +145,33 @@ def explain(
             yield f"  no fix: {finding.fix_withheld}"
     for finding in silenced:
         yield f"suppressed by a comment: {finding.code} {finding.name}: {finding.message}"
+    yield from _off(source, start, end, project=project, settings=settings)
     read = project.read(source)
     facts = project.facts(read.modules)
-    lines = [line for m in read.modules for line in facts_at(View(m, source, facts, bounds, settings), start, end)]
+    views = [View(module, source, facts, bounds, settings) for module in read.modules]
+    lines = [line for view in views for line in facts_at(view, start, end, lambda m, n: _elsewhere(project, m, n))]
     yield from lines
     if not lines and not touching and not silenced:
         yield "nothing on this line loads, saves or restores a checkpoint, as far as can be told"
+
+
+def _off(source: Source, start: int, end: int, *, project: Project, settings: Settings) -> Iterator[str]:
+    """What rules would say that are off in this file."""
+    every = frozenset(rule.code for rule in rules.ALL)
+    off = every - settings.codes_for(source.path)
+    free = replace(settings, selected=every, in_tests=every, per_file_ignores=())
+    for finding in judge(source, project=project, settings=free).findings:
+        if finding.code in off and _on_line(finding, start, end):
+            yield f"would fire, but is off in this file: {finding.code} {finding.name}: {finding.message}"
+
+
+def _elsewhere(project: Project, module: ModuleFacts, node: t.Node) -> str:
+    source = project.source(module.path)
+    path = project.display(module.path)
+    if source is None or node.start > len(source.text):
+        return path
+    place = source.location(node.start)
+    return f"{path}:{place.row}" if place.cell is None else f"{path}:cell {place.cell}:{place.row}"
 
 
 def _line_end(text: str, start: int) -> int:

@@ -34,6 +34,8 @@ def explain(arguments: argparse.Namespace) -> int:
         return _unchecked(path, error.strerror or str(error))
     if isinstance(source, Problem):
         return _unchecked(place(path, source.location), source.message)
+    if source.is_notebook and cell is None:
+        raise ConfigError(f"{arguments.place}: a row counts inside of a cell: {path}:cell N:{row}")
     try:
         source.offset(row, 1, cell=cell)
     except IndexError:
