@@ -31,27 +31,27 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def unpacked(access: RandomAccess, head: bytes) -> bytes | None:
-    """The first UNPACK_LIMIT bytes of a gzip, bzip2, xz or zlib stream; None where it is none, or is broken."""
+def unpacked(access: RandomAccess, head: bytes, limit: int) -> bytes | None:
+    """The first `limit` bytes of a gzip, bzip2, xz or zlib stream; None where it is none, or is broken."""
     if head.startswith(b"\x1f\x8b") or head[:2] in (b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x78\x5e"):
-        return _inflated(access, 31 if head.startswith(b"\x1f") else 15)
+        return _inflated(access, 31 if head.startswith(b"\x1f") else 15, limit)
     if head.startswith(b"BZh"):
-        return _decompressed(access, bz2.BZ2Decompressor())
+        return _decompressed(access, bz2.BZ2Decompressor(), limit)
     if head.startswith(b"\xfd7zXZ\x00"):
-        return _decompressed(access, lzma.LZMADecompressor(memlimit=_MEMORY))
+        return _decompressed(access, lzma.LZMADecompressor(memlimit=_MEMORY), limit)
     return None
 
 
-def _inflated(access: RandomAccess, window: int) -> bytes | None:
+def _inflated(access: RandomAccess, window: int, limit: int) -> bytes | None:
     machine = zlib.decompressobj(window)
     parts: list[bytes] = []
     have = position = 0
     try:
-        while have < UNPACK_LIMIT and position < access.size and not machine.eof:
+        while have < limit and position < access.size and not machine.eof:
             data = access.read_at(position, _CHUNK)
             position += len(data)
-            while data and have < UNPACK_LIMIT:
-                part = machine.decompress(data, UNPACK_LIMIT - have)
+            while data and have < limit:
+                part = machine.decompress(data, limit - have)
                 parts.append(part)
                 have += len(part)
                 data = machine.unconsumed_tail
@@ -60,11 +60,11 @@ def _inflated(access: RandomAccess, window: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _decompressed(access: RandomAccess, machine: _Decompressor) -> bytes | None:
+def _decompressed(access: RandomAccess, machine: _Decompressor, limit: int) -> bytes | None:
     parts: list[bytes] = []
     have = position = 0
     try:
-        while have < UNPACK_LIMIT and position < access.size and not machine.eof:
+        while have < limit and position < access.size and not machine.eof:
             part = machine.decompress(access.read_at(position, 4096))
             position += 4096
             parts.append(part)
@@ -74,7 +74,9 @@ def _decompressed(access: RandomAccess, machine: _Decompressor) -> bytes | None:
     return b"".join(parts)
 
 
-def inner_files(access: RandomAccess, directory: Directory, root: str) -> Iterator[tuple[str, RandomAccess | None]]:
+def inner_files(
+    access: RandomAccess, directory: Directory, root: str, limit: int
+) -> Iterator[tuple[str, RandomAccess | None]]:
     """Members that may be files of their own: by their suffix, and the odd ones where looking is cheap.
 
     None stands for a member that is too large to unpack. Raises OSError.
@@ -94,17 +96,17 @@ def inner_files(access: RandomAccess, directory: Directory, root: str) -> Iterat
                 continue
         if member.size >= 4 and (odd or not name.endswith(".pkl")):
             try:
-                yield member.name, opened_member(access, member)
+                yield member.name, opened_member(access, member, limit)
             except NoDirectory:
                 continue
 
 
-def opened_member(access: RandomAccess, member: Member) -> RandomAccess | None:
-    """A member as an access of its own; None where it is packed and too large. Raises NoDirectory."""
+def opened_member(access: RandomAccess, member: Member, limit: int) -> RandomAccess | None:
+    """A member as an access of its own; None where it is packed and unpacks to more than `limit` bytes. Raises NoDirectory."""
     opened = open_member(access, member)
     if member.method in (0, _BZIP2):  # what bzip2 packs says so itself
         return stored_window(access, member, opened)
-    if member.method != 8 or member.size > UNPACK_LIMIT:
+    if member.method != 8 or member.size > limit:
         return None
     feed = Feed(access, member, opened)
     parts = []

@@ -23,7 +23,8 @@ class Limits:
     memory: int = 64 << 20
     memory_per_byte: int = 10
     memory_most: int = 1 << 30
-    members: int = 1_000_000
+    members: int = 200_000
+    tensors: int = 80_000
     directory_bytes: int = 64 << 20
     tree_nodes: int = 400_000
     tree_depth: int = 200

@@ -10,6 +10,7 @@ from ckpt_lint.artifact.access import BytesAccess, FileAccess, RandomAccess
 from ckpt_lint.artifact.draft import Draft, no_persistent
 from ckpt_lint.artifact.facts import MemberFacts, StorageFacts, TensorFacts
 from ckpt_lint.artifact.legacy import cursor_at
+from ckpt_lint.artifact.limits import LimitReached
 from ckpt_lint.artifact.rebuild import contiguous
 from ckpt_lint.artifact.values import Called, Global, Value
 
@@ -25,6 +26,7 @@ _HEADER_LIMIT = 100_000_000
 _AFTER_BRACE = (b'"', b"}", b" ", b"\n", b"\t", b"\r")
 _NPY_DTYPE = re.compile(rb"'descr': '[<>|=][biufc](\d{1,3})'")
 _NPY_SHAPE = re.compile(rb"'shape': \(([\d, ]*)\)")
+_DIMENSIONS = 1000
 _DCP_PARTS, _DCP_PART = 256, 4 << 20
 
 
@@ -71,6 +73,8 @@ def _broken(draft: Draft, message: str) -> None:
 
 def _safetensors_entries(draft: Draft, table: dict[str, Value], base: int) -> None:
     found: list[tuple[int, int, TensorFacts]] = []
+    if len(table) > draft.limits.tensors:
+        raise LimitReached(f"its header names more than {draft.limits.tensors} tensors")
     for name, entry in table.items():
         fact = _safetensors_entry(draft, name, entry, base)
         if fact is None:
@@ -112,7 +116,11 @@ def _safetensors_entry(draft: Draft, name: str, entry: Value, base: int) -> Tens
 
 
 def _naturals(value: Value) -> bool:
-    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 60 for item in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= _DIMENSIONS
+        and all(type(item) is int and 0 <= item < 1 << 60 for item in value)
+    )
 
 
 def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> int | None:

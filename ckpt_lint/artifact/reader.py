@@ -15,7 +15,7 @@ from ckpt_lint.artifact.assemble import assemble
 from ckpt_lint.artifact.draft import Draft, PickleRun, storage_facts
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
-from ckpt_lint.artifact.inside import inner_files, opened_member, tar_files, unpacked
+from ckpt_lint.artifact.inside import UNPACK_LIMIT, inner_files, opened_member, tar_files, unpacked
 from ckpt_lint.artifact.legacy import TAR_PICKLES, is_tar, read_stream, read_tar
 from ckpt_lint.artifact.limits import DEFAULT, Deadline, LimitReached, Limits
 from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
@@ -193,8 +193,13 @@ def _read_nested(draft: Draft) -> None:
     """Checkpoints, pickles and arrays that lie as members in a zip."""
     if draft.directory is None:
         return
-    for name, access in inner_files(draft.access, draft.directory, draft.root_name or ""):
+    for name, access in inner_files(draft.access, draft.directory, draft.root_name or "", _room(draft)):
         _look_into(draft, name, access)
+
+
+def _room(draft: Draft) -> int:
+    """Bytes that a file inside of this one may unpack to: all those that wait for the innermost are held at once."""
+    return UNPACK_LIMIT >> draft.depth
 
 
 def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
@@ -202,6 +207,8 @@ def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
     if access is None or draft.depth + 1 >= draft.limits.nesting:
         draft.problem("limit", "a file inside of it is packed too large, or too deep, to be read", member=name)
         return
+    draft.deadline = draft.deadline or Deadline(draft.limits, draft.access.size)
+    draft.deadline.check()
     inner = _read(access, name.lower(), draft.limits, draft.accept, draft.depth + 1, draft.deadline)
     draft.deadline = draft.deadline or inner.deadline
     _take_nested(draft, inner, name)
@@ -209,7 +216,7 @@ def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
 
 def _read_packed(draft: Draft, head: bytes) -> None:
     """Pickles under gzip, bzip2, xz or zlib: torch.load does not unpack them, joblib and others do."""
-    data = unpacked(draft.access, head)
+    data = unpacked(draft.access, head, _room(draft))
     if data is not None and draft.depth + 1 < draft.limits.nesting:
         _look_into(draft, "(unpacked)", BytesAccess(data))
 
@@ -244,7 +251,7 @@ def _read_zip_behind(draft: Draft) -> bool:
         if not member.folded.endswith((".pkl", *_BEHIND)):
             continue
         try:
-            _look_into(draft, member.name, opened_member(draft.access, member))
+            _look_into(draft, member.name, opened_member(draft.access, member, _room(draft)))
         except NoDirectory:
             continue
     return True

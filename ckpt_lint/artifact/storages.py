@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import item_size
 from ckpt_lint.artifact.values import Global, Storage, Tensor, Value, hashable, type_name
@@ -51,6 +53,15 @@ class ZipStorages:
     def __init__(self, root: str, members: list[Member]) -> None:
         prefix = f"{root}/data/".lower()
         self._records = {member.folded[len(prefix) :]: member for member in members if member.folded.startswith(prefix)}
+        self._clear()
+
+    def fresh(self) -> ZipStorages:
+        """The same records for another pickle."""
+        other = copy.copy(self)
+        other._clear()
+        return other
+
+    def _clear(self) -> None:
         self.found: dict[Value, Storage] = {}
         self.used: set[str] = set()
         self.all: list[Storage] = []

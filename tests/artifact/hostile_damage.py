@@ -197,8 +197,77 @@ def bombs() -> Iterator[tuple[str, bytes]]:
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("archive/version", b"3\n")
     yield "many members", many.getvalue()
+    shape = b'{"a":{"dtype":"F32","shape":[' + b"1," * 2_000_000 + b'1],"data_offsets":[0,4]}}'
+    yield "safetensors of many dimensions", struct.pack("<Q", len(shape)) + shape + bytes(4)
+    names = b",".join(b'"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % n for n in range(200_000))
+    yield "safetensors of many names", struct.pack("<Q", len(names) + 2) + b"{" + names + b"}"
+    pickles = io.BytesIO()
+    with zipfile.ZipFile(pickles, "w") as archive:
+        for number in range(20_000):
+            archive.writestr(f"archive/{number}.pkl", b"\x80\x02K\x01.")
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+        archive.writestr("archive/version", b"3\n")
+    yield "many pickles", pickles.getvalue()
+    yield "many entries", many_entries(400_000)
     yield "nested bytes", nested_bytes(12)
+    yield "one zip named many times", crowded_zips(6, 200)
+    yield "packed zips in packed zips", packed_zips(4, 15 << 20)
+    yield "smaller packed zips", packed_zips(8, 900_000)
+    yield "gzip in gzip", gzipped_often()
     yield "memo index huge", with_pickle(b"\x80\x02]r\xff\xff\xff\xff.")
+
+
+def many_entries(count: int) -> bytes:
+    """A directory that names one record again and again, in the 64-bit form."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02N.")
+    data = buffer.getvalue()
+    start, end = data.rfind(b"PK\x01\x02"), data.rfind(b"PK\x05\x06")
+    directory = data[start:end] * count
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(directory), start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, start + len(directory), 1)
+    full = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 65535, 65535, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return data[:start] + directory + record + locator + full
+
+
+def crowded_zips(levels: int, entries: int) -> bytes:
+    """Zips whose directory names one and the same inner zip many times over."""
+    data = b"\x80\x02N."
+    for _ in range(levels):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("m.pt", data)
+        single = buffer.getvalue()
+        start = single.rfind(b"PK\x01\x02")
+        end = single.rfind(b"PK\x05\x06")
+        directory = single[start:end] * entries
+        data = (
+            single[:start]
+            + directory
+            + struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, entries, entries, len(directory), start, 0)
+        )
+    return data
+
+
+def packed_zips(levels: int, padding: int) -> bytes:
+    """Zips of zips, each with megabytes of zeros beside the inner one that pack to nothing."""
+    data = b"\x80\x02N."
+    for _ in range(levels):
+        for method, files in ((0, {"m.pt": data, "zeros": bytes(padding)}), (8, {"m.pt": b""})):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w", method) as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content or data)
+            data = buffer.getvalue()
+    return data
+
+
+def gzipped_often() -> bytes:
+    data = b"\x80\x02N." + bytes(15 << 20)
+    for _ in range(8):
+        data = gzip.compress(data + bytes(15 << 20), 1)
+    return data
 
 
 def nested_bytes(depth: int) -> bytes:
