@@ -40,6 +40,16 @@ _WEIGHT_KEY = re.compile(
 )
 
 
+_WHOLE_KEY = re.compile(
+    r"(^|_)(model|net|netG|netD|network|state_?dict|weights|params|module)(_|$)|state_dict$", re.IGNORECASE
+)
+
+
+def names_whole_weights(key: str) -> bool:
+    """Whether a key is one under which checkpoints hold the weights of a model."""
+    return bool(_WHOLE_KEY.search(key))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """One entry of a checkpoint. `key` is None where it is computed, an index text ("0") in a list or tuple."""
@@ -174,7 +184,9 @@ def is_counter(module: ModuleFacts, value: t.Expr) -> bool:
     for binding in module.names.bindings(value):
         if binding.how == "item" and isinstance(binding.node, t.Name) and COUNTER_KEY.search(binding.name):
             return True
-    return bool(COUNTER_KEY.search(name)) and not re.search(r"time|loss|acc|per_|every|freq|interval|max_|num_epochs", name)
+    return bool(COUNTER_KEY.search(name)) and not re.search(
+        r"time|loss|acc|per_|every|freq|interval|max_|num_epochs", name
+    )
 
 
 def _states_of_key(key: str | None) -> set[str]:

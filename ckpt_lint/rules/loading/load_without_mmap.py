@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.arguments import set_argument
@@ -10,8 +10,10 @@ from ckpt_lint.facts.buffers import is_stream, reads_buffer
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.reads import Use
+from ckpt_lint.facts.states import WEIGHTS, names_whole_weights
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
+from ckpt_lint.source import tree as t
 
 RULE = RuleInfo(
     code="CKP309",
@@ -42,7 +44,8 @@ def restore(model):
         silent=(
             "a stream or buffer (mmap takes a path only)",
             "`mmap` given, or possible in a `**kwargs`",
-            "the loaded values are used beyond a restore of one entry",
+            "the loaded values are used beyond a restore, or beyond one entry",
+            "nothing says that the file of which one entry is read holds weights, too",
             "the project declares a torch below 2.1, which has no `mmap`",
         ),
         fix_safety="Unsafe: files of the legacy format raise, and a file that is overwritten in place changes the model.",
@@ -62,13 +65,41 @@ def check(view: View) -> Iterator[Report]:
             continue
         flow = view.flow(load)
         keys = {read.key for read in flow.reads}
-        if Use.RESTORED not in flow.uses or not flow.uses <= {Use.RESTORED, Use.LOOKED_AT} or len(keys) > 1:
+        copied = Use.RESTORED in flow.uses and flow.uses <= {Use.RESTORED, Use.LOOKED_AT} and len(keys) < 2
+        if not copied and not (len(keys) == 1 and _is_large(view, load, keys) and _only_read(view, load)):
             continue
         what = f"only `{next(iter(keys))}` of it is used" if keys else "it is only copied into a model"
         edits = set_argument(view.text, load, "mmap", "True")
         fix = Fix(Applicability.UNSAFE, "Load with `mmap=True`", edits) if edits else None
         yield Report(load.call, f"the whole file is read into memory, and {what}: `mmap=True` reads what is used", fix,
                      call=load.call)  # fmt: skip
+
+
+def _is_large(view: View, load: Load, keys: Iterable[str]) -> bool:
+    """Whether a file is seen to hold weights: by the save that wrote it, or by the key under which they are read."""
+    saves = view.match(load).saves
+    written = (entry for save in saves for entry in view.checkpoint(save).entries)
+    return any(WEIGHTS in view.facts.checkpoints.states(entry) for entry in written) or any(
+        map(names_whole_weights, keys)
+    )
+
+
+def _only_read(view: View, load: Load) -> bool:
+    """Whether the whole is used for its entries alone: nowhere does it go on as it is."""
+    parent = load.call.parent
+    if isinstance(parent, t.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], t.Name):
+        places = [place for place in view.module.uses(parent.targets[0]) if place is not parent.targets[0]]
+        return bool(places) and all(_takes_entry(place) for place in places)
+    return _takes_entry(load.call)
+
+
+def _takes_entry(place: t.Expr) -> bool:
+    parent = place.parent
+    if isinstance(parent, t.Attribute):
+        return parent.role == "func" and parent.attr in ("get", "keys")
+    if isinstance(parent, t.Compare):
+        return place.role == "comparators"
+    return isinstance(parent, t.Subscript) and place.role == "value" and isinstance(parent.sub, t.Constant)
 
 
 def _may_map(load: Load) -> bool:
