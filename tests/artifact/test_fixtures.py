@@ -142,3 +142,20 @@ def test_arrays_of_joblib(tmp_path: Path) -> None:
     assert "CKP501" in {item.code for item in findings(read_artifact(evil))}
     assert "CKP501" in {item.code for item in findings(read_artifact(objects))}
     assert unreadable(read_artifact(objects))
+
+
+@pytest.mark.parametrize(("tag", "scaler", "expected"), [("cuda:0", {}, {"CKP203"}), ("cpu", {}, set())])
+def test_the_state_of_a_disabled_scaler(
+    tag: str, scaler: dict[str, object], expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GradScaler that is off saves nothing: on a CPU that is as it should be."""
+    import torch
+    from torch import serialization
+
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 1, "scaler": scaler}
+    monkeypatch.setattr(serialization, "location_tag", lambda storage: tag)
+    torch.save(state, tmp_path / "last.pt")
+    found = {item.code for item in findings(read_artifact(tmp_path / "last.pt"))}
+    assert found & {"CKP201", "CKP202", "CKP203", "CKP204"} == expected
