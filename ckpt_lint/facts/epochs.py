@@ -14,7 +14,7 @@ from ckpt_lint.facts.view import Facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts, last_name
+from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
 
 EPOCH = re.compile(r"epoch", re.IGNORECASE)
 _TRAINS = re.compile(r"train|run|fit|step|epoch|update|optimi[sz]e|backward|learn", re.IGNORECASE)
@@ -122,7 +122,8 @@ def _loop_over(call: t.Call) -> t.For | None:
             return None
         node = node.parent.parent
     loop = node.parent
-    return loop if isinstance(loop, t.For) and node.role == "iter" and isinstance(loop.target, t.Name) else None
+    counts = isinstance(loop, t.For) and node.role == "iter" and isinstance(loop.target, (t.Name, t.Attribute))
+    return loop if counts and isinstance(loop, t.For) else None
 
 
 def _saves_in(facts: Facts, module: ModuleFacts, loop: t.For, key: str) -> Iterator[tuple[Save, Entry]]:
@@ -149,7 +150,7 @@ def _writes(facts: Facts, module: ModuleFacts, loop: t.For, save: Save, entry: E
     """The places in the loop's own body at which its counter goes into a save: the save, or a call that leads to it."""
     value = entry.value
     if entry.module is module and _is_counter(module, loop, value):
-        yield save.call
+        yield from _reached(facts, module, loop, save)
         return
     function = flow.function_of(value)
     param = parameter_of(entry.module, value, function) if function is not None else None
@@ -162,11 +163,34 @@ def _writes(facts: Facts, module: ModuleFacts, loop: t.For, save: Save, entry: E
                 yield call
 
 
+def _reached(facts: Facts, module: ModuleFacts, loop: t.For, save: Save) -> Iterator[t.Node]:
+    """The save, or the calls in the loop of the method that saves an attribute."""
+    yield save.call
+    function = flow.function_of(save.call)
+    for call in _calls_of(module, loop):
+        if function is not None and any(found.node is function for found in facts.world.callees(module, call)):
+            yield call
+
+
 def _is_counter(module: ModuleFacts, loop: t.For, value: t.Expr) -> bool:
-    """Whether a value is the loop's counter, as the `for` set it."""
+    """Whether a value is the loop's counter, as the `for` set it, or an attribute that holds it unchanged."""
+    if isinstance(value, t.Attribute):
+        return module.variable(value) is not None and _holds_counter(module, loop, value)
     if not isinstance(value, t.Name) or not isinstance(loop.target, t.Name):
         return False
     return any(binding.node is loop.target for binding in module.names.bindings(value))
+
+
+def _holds_counter(module: ModuleFacts, loop: t.For, value: t.Attribute) -> bool:
+    """`for self.epoch in range(...)`, or `self.epoch = epoch` in the loop; nothing else in the loop binds it."""
+    if _changed(module, value):
+        return False
+    bound = [place for place in module.uses(value) if bound_target(place) and loop.start <= place.start < loop.end]
+    if len(bound) != 1 or bound[0] is loop.target:
+        return bound == [loop.target]
+    statement = bound[0].parent
+    kept = statement.value if isinstance(statement, t.Assign) and isinstance(statement.value, t.Name) else None
+    return kept is not None and any(b.node is loop.target for b in module.names.bindings(kept))
 
 
 def _only_counter(facts: Facts, save: Save, key: str) -> bool:
