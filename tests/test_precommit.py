@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -54,23 +55,45 @@ def try_repo(hooks: Path, hook: str, *, cwd: Path, home: Path) -> subprocess.Com
     )
 
 
+def notebook(code: str) -> str:
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "source": code.splitlines(keepends=True)}
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
+
+
 def test_a_clean_commit_passes_a_hazard_blocks_and_the_fix_blocks_once(tmp_path: Path, hooks: Path, home: Path) -> None:
+    """pre-commit names the changed files alone; the wrapper that one of them calls was committed before."""
     git("init", "-q", cwd=tmp_path)
+    (tmp_path / "disk.py").write_text("import torch\n\n\ndef keep(obj, path):\n    torch.save(obj, path)\n")
+    git("add", "-A", cwd=tmp_path)
+    git("commit", "-qm", "clean", cwd=tmp_path)
     (tmp_path / "a.py").write_text(CLEAN)
     (tmp_path / "notes.txt").write_text(HAZARD)
     clean = try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home)
     assert clean.returncode == 0 and "Passed" in clean.stdout, clean
 
     (tmp_path / "a.py").write_text(HAZARD)
+    (tmp_path / "b.ipynb").write_text(notebook(HAZARD))
+    (tmp_path / "c.py").write_text("from torch import nn\nfrom disk import keep\n\nkeep(nn.Linear(1, 1), 'm.pt')\n")
     blocked = try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home)
-    assert blocked.returncode == 1 and "CKP301" in blocked.stdout, blocked
+    assert blocked.returncode == 1 and "a.py:3:23" in blocked.stdout, blocked
+    assert "b.ipynb:cell 1:3:23" in blocked.stdout and "c.py:4:6" in blocked.stdout, blocked
     assert (tmp_path / "a.py").read_text() == HAZARD
 
+    (tmp_path / "c.py").unlink()
     fixed = try_repo(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
     assert fixed.returncode == 1 and "files were modified by this hook" in fixed.stdout, fixed
     assert 'map_location="cpu"' in (tmp_path / "a.py").read_text()
+    assert (tmp_path / "b.ipynb").read_text() == notebook(HAZARD).replace("True))", r'True, map_location=\"cpu\"))')
     again = try_repo(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
     assert again.returncode == 0 and "Passed" in again.stdout, again
+
+
+def test_the_hooks_take_python_and_notebooks_in_one_process() -> None:
+    text = (ROOT / ".pre-commit-hooks.yaml").read_text()
+    hooks = [hook for hook in text.split("- id: ")[1:] if "checkpoints" not in hook.partition("\n")[0]]
+    assert len(hooks) == 2
+    for hook in hooks:
+        assert "types_or: [python, jupyter]" in hook and "require_serial: true" in hook and "--force-exclude" in hook
 
 
 def test_excluded_files_are_passed_by_although_pre_commit_names_them(tmp_path: Path, hooks: Path, home: Path) -> None:
