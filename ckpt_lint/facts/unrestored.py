@@ -21,14 +21,19 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
 
 TRAINS_ON = frozenset({apis.OPTIMIZER, apis.SCHEDULER, apis.SCALER})
+VARIABLE = "variable"
 STATES = (*apis.TRAINING_STATE_KINDS, RNG, COUNTER)
 NAMES = {
     apis.OPTIMIZER: "the optimizer", apis.SCHEDULER: "the scheduler", apis.SCALER: "the gradient scaler",
     apis.EMA: "the EMA weights", RNG: "the RNG state", COUNTER: "the progress counter",
+    VARIABLE: "a variable that training changes",
 }  # fmt: skip
 _METADATA = re.compile(r"arg|cfg|conf|opt(ion)?s$|arch|version|best|acc|loss|metric|date|time|num_|max_|total|history")
 
 
+_NOT_CARRIED = re.compile(
+    r"(^|_)(lr|lrs|learning_rate|log|logs|name|path|patience|wait|size|seen|sum|avg|mean|running)(_|$)"
+)
 _LOOKS = (t.Subscript, t.Attribute, t.Compare, t.Delete, t.If, t.BoolOp, t.UnaryOp)
 _LOOKERS = frozenset({"print", "len", "isinstance", "info", "debug", "type", "list", "sorted"})
 
@@ -79,6 +84,8 @@ def _forgotten(view: View, path: ResumePath, load: Load, save: Save) -> Iterator
             continue
         states = view.facts.checkpoints.states(entry)
         state = next((s for s in STATES if s in states), None)
+        if not states and changes_in_training(entry):
+            state = VARIABLE
         if state is None or (WEIGHTS in states and state != apis.EMA):
             continue
         if state in path.states and not _has_siblings(view, save, state, read):
@@ -87,6 +94,35 @@ def _forgotten(view: View, path: ResumePath, load: Load, save: Save) -> Iterator
             continue  # CKP409 says what is wrong
         if not _is_read_elsewhere(view, load, save, entry.key):
             yield entry, state
+
+
+def changes_in_training(entry: Entry) -> bool:
+    """Whether an entry is a variable that a training loop carries on: `beta *= 0.99` beside an optimizer's step."""
+    value = entry.value
+    if not isinstance(value, (t.Name, t.Attribute)) or entry.module.variable(value) is None:
+        return False
+    if entry.key is None or _NOT_CARRIED.search(entry.key.lower()):
+        return False
+    places = (place for place in entry.module.uses(value) if place.role in ("target", "targets"))
+    return any(_carries_on(entry.module, place) and _is_trained(entry.module, place) for place in places)
+
+
+def _carries_on(module: ModuleFacts, place: t.Expr) -> bool:
+    """Whether what is bound at a place is made of what was bound before."""
+    statement = place.parent
+    if isinstance(statement, t.AugAssign):
+        return True
+    if not isinstance(statement, t.Assign):
+        return False
+    variable = module.variable(place)
+    names = (node for node in t.walk(statement.value) if isinstance(node, (t.Name, t.Attribute)))
+    return any(module.variable(node) == variable for node in names)
+
+
+def _is_trained(module: ModuleFacts, place: t.Expr) -> bool:
+    """Whether a loop around a place goes backward or steps an optimizer, in its own text."""
+    calls = [call for name in ("backward", "step") for call in module.calls_by_name.get(name, ())]
+    return any(loop.start <= call.start < loop.end for loop in flow.loops_around(place) for call in calls)
 
 
 def _has_siblings(view: View, save: Save, state: str, read: set[str]) -> bool:
@@ -178,5 +214,3 @@ def _state_of_key(key: str) -> str | None:
         (apis.SCHEDULER, r"sched"), (apis.SCALER, r"(^|_)scaler|grad_scaler"), (apis.OPTIMIZER, r"optim|(^|_)opt(_|$)"),
     )  # fmt: skip
     return next((state for state, pattern in patterns if re.search(pattern, key.lower())), None)
-
-

@@ -55,7 +55,7 @@ def resume(model, optimizer, scheduler):
     return checkpoint["epoch"] + 1
 """,
         silent=(
-            "metadata: arguments, the architecture, metrics, versions",
+            "metadata: arguments, the architecture, metrics, versions; running sums; variables that a turn computes anew",
             "another function of the two files reads the key, or may: the checkpoint is returned or handed on",
             "functions that restore weights only, or weights and a counter that no loop starts at",
             "files that do not import one another, directly or through one more, unless the path is the same constant",
