@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 import re
 from pathlib import Path
 
@@ -24,8 +26,9 @@ _SAFETENSORS_DTYPES = {
 }  # fmt: skip
 _HEADER_LIMIT = 100_000_000
 _AFTER_BRACE = (b'"', b"}", b" ", b"\n", b"\t", b"\r")
-_NPY_DTYPE = re.compile(rb"'descr': '[<>|=][biufc](\d{1,3})'")
-_NPY_SHAPE = re.compile(rb"'shape': \(([\d, ]*)\)")
+_NPY_HEADER, _NPY_LITERAL = 1 << 20, 1 << 16
+_NPY_NUMBER = re.compile(r"[<>|=][biufc](\d{1,3})\Z")
+_NPY_PLAIN = re.compile(r"[<>|=]?[?biufcSUVmM]\d*(\[\d*\w*\])?\Z")
 _DIMENSIONS = 1000
 _DCP_PARTS, _DCP_PART = 256, 4 << 20
 
@@ -129,11 +132,15 @@ def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> i
     wide = head[6:7] >= b"\x02"
     length = int.from_bytes(head[8:12] if wide else head[8:10], "little")
     start = 12 if wide else 10
-    text = access.read_at(start, min(length, 1 << 16))
-    if b"'descr'" not in text or (b"|O" not in text and b"'O'" not in text):
+    if length > _NPY_HEADER:
+        draft.problem("limit", "the header of its NumPy array is too long to read", member=member)
+        return None
+    text = access.read_at(start, length)
+    header = _npy_header(text)
+    if not _has_objects(header.get("descr")):
         if len(text) < length:
             draft.problem("damage", "the NumPy array is cut short", member=member)
-        return _npy_end(text, start + length)
+        return _npy_end(header, start + length)
     cursor = cursor_at(draft, start + length, access)
     run = draft.run_pickle(cursor, no_persistent, "hidden", member)
     if run.machine.broken:
@@ -142,15 +149,33 @@ def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> i
     return cursor.offset
 
 
-def _npy_end(header: bytes, start: int) -> int | None:
+def _npy_header(text: bytes) -> dict[str, Value]:
+    """The dict of a header, read as NumPy reads it: a Python literal. Empty where it is none. Raises LimitReached."""
+    literal = text.strip(b"\x00 \n")
+    if len(literal) > _NPY_LITERAL:
+        raise LimitReached("the header of its NumPy array is too long")
+    try:
+        header = ast.literal_eval(literal.decode("utf-8", "replace"))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _has_objects(descr: Value) -> bool:
+    """Whether a dtype may hold objects, which are pickled: so whatever is not known to be numbers or text."""
+    if isinstance(descr, list):
+        return any(not isinstance(one, tuple) or len(one) < 2 or _has_objects(one[1]) for one in descr)
+    if isinstance(descr, tuple):
+        return not descr or _has_objects(descr[0])
+    return not isinstance(descr, str) or _NPY_PLAIN.match(descr) is None
+
+
+def _npy_end(header: dict[str, Value], start: int) -> int | None:
     """Where the numbers end that follow a header of one plain dtype such as `<f4`."""
-    dtype, shape = _NPY_DTYPE.search(header), _NPY_SHAPE.search(header)
-    if dtype is None or shape is None:
+    dtype, shape = _NPY_NUMBER.match(str(header.get("descr"))), header.get("shape")
+    if dtype is None or not isinstance(shape, tuple) or not _naturals(list(shape)):
         return None
-    size = int(dtype[1])
-    for length in re.findall(rb"\d+", shape[1])[:64]:
-        size *= int(length[:18])
-    return start + size
+    return start + int(dtype[1]) * math.prod(shape)
 
 
 def read_dcp(draft: Draft, folder: Path) -> list[tuple[str, RandomAccess]]:

@@ -209,6 +209,8 @@ def bombs() -> Iterator[tuple[str, bytes]]:
         archive.writestr("archive/version", b"3\n")
     yield "many pickles", pickles.getvalue()
     yield "many entries", many_entries(400_000)
+    for name, body in {"brackets": b"(" * 60_000, "numbers": b"{1:" + b"1," * 400_000}.items():
+        yield f"npy header of {name}", b"\x93NUMPY\x02\x00" + struct.pack("<I", len(body)) + body
     yield "nested bytes", nested_bytes(12)
     yield "one zip named many times", crowded_zips(6, 200)
     yield "packed zips in packed zips", packed_zips(4, 15 << 20)

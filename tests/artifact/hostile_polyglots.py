@@ -128,12 +128,21 @@ def payload_arrays() -> Iterator[tuple[str, bytes]]:
     yield "npy of honest objects, then a pickle", npy(1, objects=True) + EVIL
     yield "object array in a torch zip", added(plain(), "archive/extra.npy", evil)
     yield "object array without a suffix", added(plain(), "archive/extra", evil)
+    for descr in ("'\\x7cO'", '"O"', "'f4,O'", "'object'", "[('a', 'f4'), ('b', [('c', 'O8')])]", "('O', (1,))"):
+        yield f"npy, spelt {descr}", spelt(f"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,)}}")
+    yield "npy, a long header", spelt("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}" + " " * 70_000)
+    yield "npy, spaces in front", spelt(" " * 66_000 + '{"descr": "O", "fortran_order": False, "shape": (1,)}')
     packed = io.BytesIO()
     numpy.savez_compressed(packed, a=numpy.ones(2), b=numpy.array([Call(exec, LINE)], dtype=object))
     yield "npz, the second one", packed.getvalue()
     wrapper = b"\x80\x04" + short("joblib.numpy_pickle") + short("NumpyArrayWrapper") + b"\x93)\x81}("
     dtype = short("dtype") + short("numpy") + short("dtype") + b"\x93" + short("O8") + b"\x85R"
     yield "joblib objects", wrapper + short("shape") + b"K\x01\x85" + dtype + b"ub" + EVIL + b"."
+
+
+def spelt(header: str) -> bytes:
+    """An array whose header is written by hand, with a payload for its objects."""
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(header)) + header.encode() + EVIL
 
 
 def payload_bytes() -> Iterator[tuple[str, bytes]]:
