@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.passing import parameter_of
+from ckpt_lint.facts.roles import named_role
 from ckpt_lint.facts.view import View
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, Variable, last_name
+
+_DEPTH = 3
+_FACTORY = re.compile(r"^(build|create|get|make|init|setup|configure)_?\w*optim", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +60,39 @@ def _constructor(view: View, call: t.Call, kind: str) -> str | None:
     return None
 
 
+def built_elsewhere(view: View) -> Iterator[Built]:
+    """Optimizers that code which we do not see builds: `optimizer = create_optimizer(args, model)`, `cls(m.parameters())`.
+
+    What kind they are is unknown.
+    """
+    for call in view.module.calls:
+        statement = call.parent
+        if not isinstance(statement, t.Assign) or call.role != "value" or len(statement.targets) != 1:
+            continue
+        target = statement.targets[0]
+        if named_role(last_name(target)) != apis.OPTIMIZER or _constructor(view, call, apis.OPTIMIZER) is not None:
+            continue
+        of = tuple(_modules(view.module, call))
+        if not of and _FACTORY.search(last_name(call.func)):
+            of = tuple(a.value for a in call.args if view.role(a.value) == apis.MODULE)
+        if of and view.module.variable(target) is not None:
+            yield Built(call, target, "", of)
+
+
 def _modules(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
-    """The `m` of every `m.parameters()` in a call's arguments, one variable deep."""
+    """The `m` of every `m.parameters()` in a call's arguments, a few variables deep."""
     for arg in call.args:
-        roots: list[t.Expr] = [arg.value]
-        if isinstance(arg.value, t.Name):
-            roots.extend(b.value for b in module.names.bindings(arg.value) if b.how == "assign" and b.value is not None)
-        for root in roots:
-            for node in t.walk(root):
-                if isinstance(node, t.Attribute) and node.attr in ("parameters", "named_parameters"):
-                    yield node.value
+        yield from _parameters_in(module, arg.value, _DEPTH)
+
+
+def _parameters_in(module: ModuleFacts, root: t.Expr, depth: int) -> Iterator[t.Expr]:
+    for node in t.walk(root):
+        if isinstance(node, t.Attribute) and node.attr in ("parameters", "named_parameters"):
+            yield node.value
+        elif isinstance(node, t.Name) and depth > 0:
+            for binding in module.names.bindings(node):
+                if binding.how == "assign" and binding.value is not None and binding.value is not root:
+                    yield from _parameters_in(module, binding.value, depth - 1)
 
 
 def restore_points(view: View, role: str) -> Iterator[RestorePoint]:

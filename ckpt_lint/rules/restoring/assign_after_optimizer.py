@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ckpt_lint import apis
-from ckpt_lint.facts.optimizers import Built, before, built, same
+from ckpt_lint.facts.optimizers import Built, before, built, built_elsewhere, same
 from ckpt_lint.facts.receivers import is_torch_method
 from ckpt_lint.facts.restores import Restore
 from ckpt_lint.facts.view import Other, Report, View
@@ -56,7 +56,7 @@ def check(view: View) -> Iterator[Report]:
     found = [r for r in view.restores if _assigns(r) and is_torch_method(view, r)]
     if not found:
         return
-    made = list(built(view, apis.OPTIMIZER))
+    made = [*built(view, apis.OPTIMIZER), *built_elsewhere(view)]
     for restore in found:
         own = next((b for b in made if _built_before(view, b, restore)), None)
         if own is not None and not _built_anew(view, made, own, restore):
