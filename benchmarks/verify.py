@@ -43,9 +43,10 @@ PAGE = """\
 
 One run of `python benchmarks/verify.py` on two cores that had other work to do, too; the best of three rounds. "A load"
 is one plain `torch.load(path, map_location="cpu", weights_only=True)` of the same file with a warm cache, its import
-left out. Start-up (the import of torch in the child) is left out as well. The bars are those for a model of large tensors:
-where there are thousands of small ones torch's own load takes its time by the tensor, not by the byte, and mapping the
-file saves little of it; a verification loads twice (before and after the fix) and reads the header.
+left out. Start-up (the import of torch in the child) is left out as well. The bars are those for a model of large
+tensors: where there are thousands of small ones torch's own load takes its time by the tensor, not by the byte, and mapping the
+file saves little of it; a verification loads twice (before and after the fix) and reads the header. The second table
+is there to say so: it would miss the bars on time and on bytes read.
 """
 
 BUILD = """
