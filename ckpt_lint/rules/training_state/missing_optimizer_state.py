@@ -25,7 +25,8 @@ RULE = RuleInfo(
         why=(
             "Momentum, the moments of Adam and their step counts live in the optimizer. A run that resumes without "
             "them starts its optimizer afresh: no error is raised, and the losses leave the course of the first run "
-            "(by 0.04 to 0.23 in a small network with Adam or SGD with momentum, against 0.0 when all is restored)."
+            "(by 0.04 to 0.23 in a small network with Adam or SGD with momentum, against 0.0 when all is restored). "
+            "Of a checkpoint file in which a counter is all that speaks of a resume, it is a warning."
         ),
         bad="""\
 import torch
