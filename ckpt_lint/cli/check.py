@@ -13,7 +13,7 @@ from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import STDIN, Target, discover, is_url
 from ckpt_lint.model import Applicability, Severity
 from ckpt_lint.report import Look, renderer
-from ckpt_lint.report.closing import closing, closing_after_diff
+from ckpt_lint.report.closing import closing, closing_after_diff, remarks
 from ckpt_lint.report.totals import Totals
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import FileResult, Mode, run, usable_processors
@@ -64,13 +64,19 @@ def show(results: Iterable[FileResult], arguments: argparse.Namespace, settings:
     totals = Verdict()
     for piece in renderer(output_format)(totals.watch(results), look):
         sys.stdout.write(piece)
-    if for_people and not arguments.quiet:
-        stream = sys.stderr if arguments.diff else sys.stdout
-        counted = output_format == "statistics"
-        stream.writelines(
-            closing_after_diff(totals, look) if arguments.diff else closing(totals, look, counted=counted)
-        )
+    if not arguments.quiet:
+        _close(totals, look, output_format)
     return totals.exit_code(arguments, settings)
+
+
+def _close(totals: Totals, look: Look, output_format: str) -> None:
+    """What a run came to; beside a format for machines only what they cannot know, on stderr."""
+    if output_format == "diff":
+        sys.stderr.writelines(closing_after_diff(totals, look))
+    elif output_format in (*_FOR_PEOPLE, "statistics"):
+        sys.stdout.writelines(closing(totals, look, counted=output_format == "statistics"))
+    else:
+        sys.stderr.writelines(remarks(totals))
 
 
 class Verdict(Totals):

@@ -92,5 +92,10 @@ def _rest(totals: Totals) -> Iterator[str]:
     if totals.unchecked:
         verb = "was" if totals.unchecked == 1 else "were"
         yield f"{count(totals.unchecked, 'file')} could not be checked, and {verb} not found clean.\n"
+    yield from remarks(totals)
+
+
+def remarks(totals: Totals) -> Iterator[str]:
+    """What a reader has to know so as not to take silence for an answer."""
     for note in totals.notes:
         yield f"note: {printable(note)}\n"

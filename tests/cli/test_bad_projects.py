@@ -184,6 +184,10 @@ def test_manifests_that_disagree(tmp_path: Path) -> None:
         "note: no torch fits all that is declared: pyproject.toml: torch>=2.6; requirements.txt: torch==2.1"
     ]
     assert "no torch is declared" not in ran.out
+    for output_format in ("json", "sarif", "github"):
+        told = ckpt_lint("check", "--output-format", output_format, cwd=tmp_path)
+        assert told.err.splitlines() == notes(ran)
+    assert ckpt_lint("check", "-q", "--output-format", "json", cwd=tmp_path).err == ""
 
 
 def test_a_manifest_that_does_not_parse_makes_silent_and_says_so(tmp_path: Path) -> None:
