@@ -33,6 +33,7 @@ _STATE = f"{apis.DCP}.state_dict"
 _ENGINES = re.compile(r"^(model_)?engine$|^ds_(engine|model)$|_engine$")
 _ENGINE_CALLS = frozenset({"save_checkpoint", "load_checkpoint", "save_16bit_model", "save_fp16_model"})
 _LIGHTNING = re.compile(r"^(pytorch_lightning|lightning)\b.*\bTrainer$")
+_QUOTED = re.compile(r"^(pl|L|pytorch_lightning|lightning(\.pytorch)?)\.Trainer$")
 _SHARDED_WORDS = frozenset({"FSDP", "FullyShardedDataParallel", "fully_shard"})
 
 
@@ -145,6 +146,8 @@ class Collectives:
         for origin in self.facts.values.origins(module, receiver):
             maker = origin.node.func if isinstance(origin.node, t.Call) else getattr(origin.node, "annotation", None)
             if maker is not None and any(_LIGHTNING.match(name) for name in origin.module.names.of(maker)):
+                return True
+            if isinstance(maker, t.Constant) and _QUOTED.match(str(maker.value)):
                 return True
         return False
 
