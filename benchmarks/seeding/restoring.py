@@ -20,9 +20,7 @@ from seeding.source import (
 )  # fmt: skip
 from seeding.state import checkpoints
 
-_ONE_RANK = re.compile(r"rank\w*(?:\(\))?\s*==\s*0|is_main_process|is_master|master_process")
-_DISTRIBUTED = "torch.distributed"
-_LIGHTNING = re.compile(r"(?m)^(?:from|import) (?:pytorch_lightning|lightning)\b")
+_ELSEWHERE = "the file is loaded elsewhere, or too few of its keys are read to know it by"
 
 
 def module_restores(source: Source) -> Iterator[tuple[ast.Call, ast.Expr]]:
@@ -107,11 +105,14 @@ def no_eval(source: Source) -> Iterator[Site]:
             and re.search(rf"(?<![\w.]){re.escape(name)}\(", source.part(node))
         ]
         if quiet:
+            made = rf"(?<![\w.]){re.escape(name)} = (?:\w+\.)*[A-Z]\w*\("
             reason = (
                 "" if len(evals) == 1 and source.stands_alone(evals[0]) else "not exactly one eval() in the function"
             )
             if ".train(" in source.part_of(scope) or ".backward(" in source.part_of(scope):
                 reason = "the function trains"
+            if not re.search(made, source.part_of(scope)):
+                reason = "nothing here shows how the module was made"
             edits = (source.replace(evals[0], "pass"),) if evals else ()
             yield Site("CKP405", quiet[0].lineno, f"{name}.eval() removed", edits, reason)
 
@@ -131,7 +132,14 @@ def no_eval_after(source: Source) -> Iterator[Site]:
             if re.search(r"no_grad|inference_mode", source.part(one).partition(":")[0])
             and re.search(rf"(?<![\w.]){re.escape(name)}\(", source.part(one))
         ]
-        if len(evals) != 1 or not quiet or not source.stands_alone(node) or not source.stands_alone(evals[0]):
+        made = dotted(node.value.func).rpartition(".")[2]
+        if (
+            not made[:1].isupper()
+            or len(evals) != 1
+            or not quiet
+            or not source.stands_alone(node)
+            or not source.stands_alone(evals[0])
+        ):
             continue
         reason = "the function trains or loads" if re.search(r"\.train\(|\.backward\(|load_state", text) else ""
         line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True))'
@@ -157,7 +165,9 @@ def not_restored(source: Source) -> Iterator[Site]:
         scope = source.scope(call)
         others = {kind_of(receiver(one)) for one in restores(source) if source.scope(one) is scope and one is not call}
         what = f"{receiver(call)} is not restored"
-        if key not in saved:
+        if not _loaded_here(source, call):
+            yield Site("CKP408", call.lineno, what, reason=_ELSEWHERE)
+        elif key not in saved:
             yield Site("CKP408", call.lineno, what, reason="the file does not save it")
         elif "model" not in others or len(others - {""}) < 2:
             yield Site("CKP408", call.lineno, what, reason="no model and other state are restored beside it")
@@ -171,6 +181,32 @@ def _subscript_key(node: ast.expr) -> str | None:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
         return node.slice.value
     return None
+
+
+def _loaded_here(source: Source, call: ast.Call) -> bool:
+    """Whether a restore takes an entry of what torch.load gives in the same function."""
+    base, scope = getattr(call.args[0], "value", None), source.scope(call)
+    given = {
+        dotted(target)
+        for load in loads(source)
+        if source.scope(load) is scope
+        for target in getattr(source.statement(load), "targets", [])
+    }
+    return base is not None and (base in loads(source) or dotted(base) in given - {""})
+
+
+def _shared(source: Source, call: ast.Call, saved: set[object]) -> float:
+    """How many keys that are saved are read of the same value but for that of a restore; common ones count half."""
+    base = getattr(call.args[0], "value", None)
+    keys = {
+        _subscript_key(node)
+        for node in ast.walk(source.scope(call))
+        if isinstance(node, ast.Subscript)
+        and node is not call.args[0]
+        and base is not None
+        and source.part(node.value) == source.part(base)
+    }
+    return sum(0.5 if key in ("model", "state_dict", "epoch") else 1.0 for key in keys & saved)
 
 
 def misspelt(source: Source) -> Iterator[Site]:
@@ -191,7 +227,9 @@ def misspelt(source: Source) -> Iterator[Site]:
             continue
         what = f"{key} -> {key[:-2] + key[-1]}"
         tests = [one for one in source.above(call) if isinstance(one, ast.If) and key in source.part(one.test)]
-        if key not in saved or any(one.changed for one in found):
+        if not _loaded_here(source, call) or _shared(source, call, saved) < 2:
+            yield Site("CKP409", call.lineno, what, reason=_ELSEWHERE)
+        elif key not in saved or any(one.changed for one in found):
             yield Site("CKP409", call.lineno, what, reason="no closed save of the file has the key")
         elif tests:
             yield Site("CKP409", call.lineno, what, reason="the key is tested before")
@@ -278,45 +316,6 @@ def _starts_with(source: Source, key: str, loop: ast.For) -> bool:
     return False
 
 
-def collective_guarded(source: Source) -> Iterator[Site]:
-    """413: put a collective save under a rank guard."""
-    for call in source.calls:
-        name, statement = dotted(call.func), source.statement(call)
-        collective = name in (
-            "dcp.save",
-            "dist_cp.save",
-            "dist_cp.save_state_dict",
-            "torch.distributed.checkpoint.save",
-        )
-        engine = re.search(r"(?:^|\.)(?:model_engine|engine)\.save_checkpoint$", name) and "deepspeed" in source.text
-        trainer = re.search(r"(?:^|\.)trainer\.save_checkpoint$", name) and _LIGHTNING.search(source.text)
-        collective |= bool(engine or trainer)
-        if not collective or not isinstance(statement, ast.Expr) or not source.stands_alone(statement):
-            continue
-        start, end = source.lines_of(statement)
-        pad = source.indent(statement)
-        text = f"{pad}if torch.distributed.get_rank() == 0:\n{source.indented(statement)}"
-        reason = "" if re.search(r"(?m)^import torch\b", source.text) else "torch is not imported"
-        if any(isinstance(one, ast.If) and "rank" in source.part(one.test) for one in source.above(statement)):
-            reason = "under a guard already"
-        yield Site("CKP413", call.lineno, "if torch.distributed.get_rank() == 0:", ((start, end, text),), reason)
-
-
-def collective_instead(source: Source) -> Iterator[Site]:
-    """413: save by dcp, a collective, where only one rank comes."""
-    imported = "import torch.distributed.checkpoint as dcp\n"
-    for node in ast.walk(source.tree):
-        if not isinstance(node, ast.If) or not _ONE_RANK.search(source.part(node.test)) or node.orelse:
-            continue
-        for call in source.saves:
-            if source.statement(call) in node.body:
-                reason = "" if _DISTRIBUTED in source.text else "nothing in the file is distributed"
-                reason = "dcp is bound already" if re.search(r"\bdcp\b", source.text) else reason
-                text = f"dcp.save({source.part(call.args[0])}, checkpoint_id={source.part(call.args[1])})"
-                edits = (source.replace(call, text), (source.docs_end, source.docs_end, imported))
-                yield Site("CKP413", call.lineno, "dcp.save under a rank guard", edits, reason)
-
-
 def changed_while_iterated(source: Source) -> Iterator[Site]:
     """414: delete keys of the state dict in a loop over it."""
     for call, statement in module_restores(source):
@@ -324,32 +323,6 @@ def changed_while_iterated(source: Source) -> Iterator[Site]:
             name = call.args[0].id
             lines = (f"for key in {name}:", '    if key.startswith("head."):', f"        del {name}[key]")
             yield Site("CKP414", call.lineno, "del in the loop", (source.before(statement, *lines),))
-
-
-def dcp_result(source: Source) -> Iterator[Site]:
-    """417: use the result of dcp.load."""
-    for call in source.calls:
-        statement = source.statement(call)
-        if dotted(call.func) not in ("dcp.load", "dist_cp.load", "torch.distributed.checkpoint.load"):
-            continue
-        state = call.args[0] if call.args else getattr(keyword(call, "state_dict"), "value", None)
-        if isinstance(statement, ast.Expr) and statement.value is call and isinstance(state, ast.Name):
-            start = source.span(statement)[0]
-            reason = "a planner is given" if keyword(call, "planner") else ""
-            yield Site("CKP417", call.lineno, f"{state.id} = dcp.load", ((start, start, f"{state.id} = "),), reason)
-
-
-def dcp_instead(source: Source) -> Iterator[Site]:
-    """417: read the checkpoint by dcp.load into an empty dict, and use what it returns."""
-    imported = "import torch.distributed.checkpoint as dcp\n"
-    for call in loads(source):
-        statement = source.statement(call)
-        if not isinstance(statement, ast.Assign) or statement.value is not call or not dotted(statement.targets[0]):
-            continue
-        line = source.replace(call, f"dcp.load({{}}, checkpoint_id={source.part(call.args[0])})")
-        reason = "dcp is bound already" if re.search(r"\bdcp\b", source.text) else ""
-        edits = (line, (source.docs_end, source.docs_end, imported))
-        yield Site("CKP417", call.lineno, "dcp.load({}, ...)", edits, reason)
 
 
 def wrong_layout(source: Source) -> Iterator[Site]:
@@ -360,15 +333,15 @@ def wrong_layout(source: Source) -> Iterator[Site]:
         key = _subscript_key(call.args[0])
         if key is None or not isinstance(call.args[0], ast.Subscript):
             continue
-        reason = (
-            "" if key in saved and not any(one.changed for one in found) else "no closed save of the file has the key"
-        )
+        closed = key in saved and not any(one.changed for one in found)
+        reason = "" if closed else "no closed save of the file has the key"
+        if not _loaded_here(source, call) or _shared(source, call, saved) < 2:
+            reason = _ELSEWHERE
         edit = source.replace(call.args[0], source.part(call.args[0].value))
         yield Site("CKP418", call.lineno, f"[{key!r}] dropped", (edit,), reason)
 
 
 MUTATORS = (
     result_as_module, from_path, not_strict, prefix_strip, no_eval, no_eval_after, not_restored, misspelt, swallowed,
-    missing_ignored, repeated_epoch, collective_guarded, collective_instead, changed_while_iterated, dcp_result,
-    dcp_instead, wrong_layout,
+    missing_ignored, repeated_epoch, changed_while_iterated, wrong_layout,
 )  # fmt: skip
