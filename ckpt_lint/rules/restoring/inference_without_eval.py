@@ -59,7 +59,7 @@ def predict(path, images):
             "anything on the way calls `.eval()` or `.train(...)` of the object: what builds it, a project function "
             "that it is given to (one call deep), another name of it",
             "`torch.onnx.export`, which switches to eval itself; `from_pretrained`",
-            "the object goes where we do not look, or came in as a parameter",
+            "the object goes where we do not look before it runs, or came in as a parameter",
             "its class is in the project, and no module in it reads `training` (as far as its own file shows)",
             "the same code trains it (`backward`)",
         ),
@@ -89,7 +89,7 @@ def check(view: View) -> Iterator[Report]:
             continue
         scope = scope_of(view, restored.name)
         run = next((p for p in scope.places if _is_after(p, restored) and runs(view, p)), None)
-        if run is None or _may_be_switched(scope) or _trains(view, restored):
+        if run is None or _may_be_switched(scope, run) or _trains(view, restored):
             continue
         seen.add((key, flow.body_of(restored.call)))
         name = view.code(restored.name)
@@ -148,9 +148,18 @@ def _is_after(place: t.Expr, restored: _Restored) -> bool:
     )
 
 
-def _may_be_switched(scope: Scope) -> bool:
-    """Whether the object is switched by any of its names, or gets out of sight, before the run or after it."""
-    return bool(scope.escapes) or next(mode_calls(scope.places), None) is not None
+def _may_be_switched(scope: Scope, run: t.Expr) -> bool:
+    """Whether the object is switched anywhere by any of its names, or gets out of sight on the way to the run."""
+    if next(mode_calls(scope.places), None) is not None:
+        return True
+    return any(not _comes_later(escape, run) for escape in scope.escapes)
+
+
+def _comes_later(escape: t.Expr, run: t.Expr) -> bool:
+    """Whether an object gets out of sight after its run only: further down in the same body, in no loop with it."""
+    if flow.body_of(escape) is not flow.body_of(run) or escape.start < run.start:
+        return False
+    return not any(loop in t.ancestors(escape) for loop in flow.loops_around(run))
 
 
 def _in_training_mode(view: View, restored: _Restored) -> bool:
