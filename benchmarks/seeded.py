@@ -33,7 +33,8 @@ from fix_corpus import applied, decoded
 from measure import ckpt_lint, expect, measured, work_folder
 from seeding import collective, grown, loading, order, restoring, saving, state
 from seeding.expected import IMPLIED, IN_TESTS, REVERSIBLE, STRONGER, TESTS
-from seeding.source import Edit, Function, Mutator, Site, Source, apply, wrappers_of
+from seeding.source import Edit, Function, Mutator, Site, Source, apply
+from seeding.wrapping import importable, wrappers
 
 SEED = 5
 SPOKE = "the rule speaks before the fault is planted"
@@ -126,8 +127,9 @@ def listed(top: Path, only: set[str]) -> list[Planted]:
     for project in sorted(top.iterdir()):
         names = wrappers(project)
         for path in python_files([project]):
+            known = importable(path, project, names)
             found.extend(
-                Planted(path, project, site) for site in sites_of(path, names) if not only or site.code in only
+                Planted(path, project, site) for site in sites_of(path, known) if not only or site.code in only
             )
     lines = [f"{one.site.code}\t{one.place}\t{one.site.what}\t{one.site.reason}" for one in found]
     target = cache_folder() / "seeded_sites.tsv"
@@ -137,19 +139,6 @@ def listed(top: Path, only: set[str]) -> list[Planted]:
         print(f"{code} {count:5} {'refused: ' + reason if reason else 'sites'}")
     print(f"all sites: {target}")
     return found
-
-
-def wrappers(project: Path) -> frozenset[str]:
-    """The project's functions that hand their argument to torch.save."""
-    names: set[str] = set()
-    for path in python_files([project]):
-        data = path.read_bytes()
-        if b"torch.save" in data:
-            try:
-                names |= wrappers_of(ast.parse(data))
-            except (SyntaxError, ValueError, RecursionError):
-                continue
-    return frozenset(names)
 
 
 def sites_of(path: Path, names: frozenset[str] = frozenset()) -> list[Site]:
@@ -190,11 +179,11 @@ def checked(source: Source, site: Site) -> Site:
 
 
 def findings(paths: list[Path]) -> dict[Path, list[Finding]]:
-    """Check files with all rules on, as a project that may run every torch from 2.0 on."""
+    """Check files with all rules on, as a project that may run every torch from 2.1 on."""
     found: dict[Path, list[Finding]] = defaultdict(list)
     for start in range(0, len(paths), 400):
         some = [str(path) for path in paths[start : start + 400]]
-        command = [*ckpt_lint(), "check", "--isolated", "--select", "ALL", "--torch-version", ">=2.0"]
+        command = [*ckpt_lint(), "check", "--isolated", "--select", "ALL", "--torch-version", ">=2.1"]
         cost = expect(measured([*command, "--output-format", "json", *some]), (0, 1, 3), "ckpt-lint")
         for row in json.loads(cost.output):
             found[Path(row["filename"])].append(row)
@@ -315,7 +304,10 @@ def judge(planted: Planted, original: bytes, before: list[Finding], after: list[
 
 
 def news(before: list[Finding], after: list[Finding], old: str, text: str) -> list[Finding]:
-    """Return the findings that are new: neither their message nor the line that they point at had one before."""
+    """Return the findings that are new: neither their message nor the line that they point at had one before.
+
+    Of a rule that has no more findings than before none is: a fault may change the line of another one, and its words.
+    """
     left = list(before)
     new = list(after)
     for same in (by_message, by_line):
@@ -329,7 +321,9 @@ def news(before: list[Finding], after: list[Finding], old: str, text: str) -> li
             else:
                 rest.append(row)
         new = rest
-    return new
+    counts = Counter(str(row["code"]) for row in before)
+    counts.subtract(str(row["code"]) for row in after)
+    return [row for row in new if counts[str(row["code"])] < 0]
 
 
 def by_message(row: Finding, text: str) -> Key:

@@ -232,6 +232,8 @@ def left_behind(source: Source) -> Iterator[Site]:
         used = re.search(rf"(?<![\w.]){re.escape(name)}\(", text)
         others = re.findall(r"(?<![\w.])(\w+)\.(?:to|cuda)\(", text)
         reason = "" if used and set(others) - {name} else "it is not used here, or nothing else is moved"
+        if not re.search(rf"(?<![\w.]){re.escape(name)} = (?:\w+\.)*[A-Z]\w*\(", text):
+            reason = "nothing here shows how the module was made"
         if name in {one.arg for one in ast.walk(scope.args) if isinstance(one, ast.arg)}:
             reason = "it comes from the caller"
         if (

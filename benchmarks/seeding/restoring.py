@@ -310,7 +310,9 @@ def _starts_with(source: Source, key: str, loop: ast.For) -> bool:
     read = {dotted(target) for call in loads(source) for target in getattr(source.statement(call), "targets", [])}
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and dotted(node.value.value) in read:
+            here = source.scope(node) is source.scope(loop)
             targets = [dotted(target) for target in node.targets]
+            targets = [target for target in targets if here or target.startswith("self.")]
             if _subscript_key(node.value) == key and any(re.search(rf"\({re.escape(t)},", start) for t in targets if t):
                 return True
     return False

@@ -202,10 +202,18 @@ def _for_best(source: Source, checkpoint: Checkpoint, place: int) -> str:
     if "optimizer" not in checkpoint.kinds:
         return "no optimizer state beside it"
     name = dotted(checkpoint.node.values[place])
-    guards = [
+    tests = [
         node for node in ast.walk(source.tree) if isinstance(node, ast.Compare) and name and name in source.part(node)
     ]
-    return "" if guards else "it guards no save of the file"
+    flags = {dotted(target) for test in tests for target in getattr(source.parents[test], "targets", [])}
+    others = {source.part(value) for value in checkpoint.node.values}
+    if any(source.part(side) in others - {name} for test in tests for side in (test.left, *test.comparators)):
+        return "what it is compared with is saved"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.If) and (set(ast.walk(node.test)) & set(tests) or dotted(node.test) in flags - {""}):
+            if re.search(r"torch\.save\(|\.copy\w*\(|\.move\(|\.rename\(", "".join(map(source.part, node.body))):
+                return ""
+    return "it guards no save of the file"
 
 
 def _never(source: Source, checkpoint: Checkpoint, place: int) -> str:

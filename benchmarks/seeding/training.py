@@ -62,7 +62,10 @@ def _training(source: Source, loop: ast.For, scope: ast.AST) -> Training | None:
     if len(models) != 1 or len(optimizers) != 1 or any(len(names) > 1 for names in by_kind.values()):
         return None
     others = tuple((kind, names[0]) for kind, names in sorted(by_kind.items()) if kind in ("scheduler", "scaler"))
-    if EMA_NAME.search(source.part_of(scope)) or ("scaler" not in by_kind and "GradScaler" in source.text):
+    text = source.part_of(scope)
+    if "requires_grad" in text or not re.search(r"(?:optim\w*|opt\w*|scaler\w*)\.step\(", source.text):
+        return None  # a part is frozen, or the step is taken where we do not look
+    if EMA_NAME.search(text) or ("scaler" not in by_kind and "GradScaler" in source.text):
         return None
     assert isinstance(loop.target, ast.Name)
     return Training(loop, scope, loop.target.id, min(models), optimizers[0], others, _metric(loop))
