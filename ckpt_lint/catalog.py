@@ -1,6 +1,7 @@
 """`python -m ckpt_lint.catalog`: the rule pages under docs/rules and the table in README.md, made from the catalogue.
 
-A page ends with what the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs` wrote it. With `--check` nothing is written, and the exit code is 1 where a file is not what the catalogue says.
+A page ends with what the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs` wrote it. With `--check`
+nothing is written, and the exit code is 1 where a file is not what the catalogue says.
 """
 
 from __future__ import annotations
