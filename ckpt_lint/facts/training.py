@@ -12,9 +12,9 @@ from ckpt_lint.facts.in_scope import STATES, InScope, Subject, is_rebuilt
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.progress import Progress, is_loop_counter
 from ckpt_lint.facts.resume import Resumes
-from ckpt_lint.facts.roles import role_of
+from ckpt_lint.facts.roles import named_role, role_of
 from ckpt_lint.facts.saves import Save, Saves
-from ckpt_lint.facts.states import COUNTER, WEIGHTS, Entry
+from ckpt_lint.facts.states import COUNTER, COUNTER_KEY, WEIGHTS, Entry
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
@@ -279,9 +279,15 @@ def mentions(module: ModuleFacts, expr: t.Expr, depth: int = _DEPTH) -> Iterator
 
 
 def _followed(module: ModuleFacts, name: t.Name) -> Iterator[t.Expr]:
-    """What a name was made from. Of an object whose method gives the value only other names: not what built it."""
+    """What a name was made from. Of an object whose method gives the value only other names: not what built it.
+
+    A scaler or a counter that a call gives beside other things is not made from all that the call was given.
+    """
+    itself = bool(COUNTER_KEY.search(name.id)) or named_role(name.id) is not None
     for binding in module.names.bindings(name):
         if binding.value is None or binding.how not in ("assign", "unpack", "item"):
+            continue
+        if itself and binding.how == "unpack" and isinstance(binding.value, t.Call):
             continue
         if not isinstance(name.parent, t.Attribute) or isinstance(binding.value, (t.Name, t.Attribute, t.IfExp)):
             yield binding.value
