@@ -31,6 +31,8 @@ def _averaged_module(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
     """Many EMA classes are no modules and hold a dict: a name is not enough."""
     if {apis.EMA, apis.MODULE} & values.kinds(module, expr):
         return True
+    if isinstance(expr, t.Name) and apis.MODULE_NAMES.match(expr.id) and values.module_like(module, expr):
+        return True
     if isinstance(expr, t.Call) and isinstance(expr.func, t.Attribute) and expr.func.attr in _TURNS:
         return not expr.args
     return any(_calls(place, _ONLY_ON_MODULES) for place in module.uses(expr))

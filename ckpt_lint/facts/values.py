@@ -12,24 +12,9 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.kinds import (
-    ARRAY_METHODS,
-    CLASS,
-    DICT,
-    FOREIGN,
-    FUNCTION,
-    LOADED,
-    NUMBER,
-    NUMPY,
-    OBJECT,
-    PATH,
-    SCRIPT,
-    STATE_DICT,
-    STRING,
-    TENSOR,
-    kinds_of_item,
-    kinds_of_literal,
-    kinds_of_name,
-)
+    ARRAY_METHODS, CLASS, DICT, FOREIGN, FUNCTION, LOADED, NUMBER, NUMPY, OBJECT, PATH, SCRIPT, STATE_DICT, STRING, TENSOR,
+    kinds_of_item, kinds_of_literal, kinds_of_name,
+)  # fmt: skip
 from ckpt_lint.facts.unwrapping import unwrapped_argument
 from ckpt_lint.facts.world import Definition, World
 from ckpt_lint.source import tree as t
@@ -73,6 +58,7 @@ class Values:
         self.world = world
         self._origins: dict[t.Node, tuple[Origin, ...]] = {}
         self._kinds: dict[tuple[t.Node, int], frozenset[str]] = {}
+        self._aliases: dict[t.Name, bool] = {}
 
     # -- origins ----------------------------------------------------------------------------------------------------
 
@@ -318,7 +304,19 @@ class Values:
         used = self.used_as(module, expr)
         if used is not None:
             return used
-        return self._named_as_module(module, expr) and OBJECT not in kinds and not self.opposed(module, expr)
+        if self._named_as_module(module, expr):
+            return OBJECT not in kinds and not self.opposed(module, expr)
+        return not kinds and isinstance(expr, t.Name) and self._is_alias(module, expr)
+
+    def _is_alias(self, module: ModuleFacts, name: t.Name) -> bool:
+        """`net = model.module if hasattr(model, "module") else model`: each of what a name is bound to is a module."""
+        if name not in self._aliases:
+            self._aliases[name] = False  # `a = b` and `b = a` in a loop
+            bound = [binding.value for binding in module.names.bindings(name) if binding.how == "assign"]
+            values = [v for b in bound for v in ((b.body, b.orelse) if isinstance(b, t.IfExp) else (b,))]
+            plain = [v for v in values if isinstance(v, (t.Name, t.Attribute)) and self.module_like(module, v)]
+            self._aliases[name] = bool(values) and len(plain) == len(values)
+        return self._aliases[name]
 
     def _named_as_module(self, module: ModuleFacts, expr: t.Name | t.Attribute) -> bool:
         """A conventional name: a plain one, `self.model`, `x.module`, or one of a module's own; `args.model` is none."""
