@@ -1,52 +1,124 @@
-"""The same run on several processes. Imported only where that pays."""
+"""The same run on several processes. Imported only where that pays.
+
+First every file that is to be parsed is parsed once, by whichever process is free, into the fact cache (a temporary one
+where there is no other); then runs of neighbouring files are judged, with what they need of each other read from there.
+"""
 
 from __future__ import annotations
 
 import concurrent.futures as futures
+import gc
 import multiprocessing
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import replace
 
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
-from ckpt_lint.run import FileResult, Mode, Worker, chunks
+from ckpt_lint.run import FileResult, Mode, Weighed, Weight, Worker
+
+PARSED_AT_ONCE = 100_000
+"""Bytes that a process is handed at once to be parsed."""
+
+PARTS_PER_PROCESS = 3
+"""Runs of files that are judged for each process: few, for neighbours share what they need; more than one, for balance."""
+
+UNSURE_SHARE = 20
+"""Of what a parsed byte costs to be judged, a byte costs that is only looked at for calls of wrappers: one part in so many."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
 
 
-def run_parallel(
-    waiting: Sequence[tuple[Target, int | None]], configs: Configs, mode: Mode, *, jobs: int
-) -> Iterator[FileResult]:
+def run_parallel(waiting: Sequence[Weighed], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
     """The results of all targets in their order; those that the gate let pass need no worker."""
-    parts = list(chunks(waiting))
-    with _pool(min(jobs, len(parts)), configs, mode) as pool:
-        handed = [pool.submit(_check_all, [waiting[index][0] for index in part]) for part in parts]
+    if mode.cache is None:
+        with tempfile.TemporaryDirectory(prefix="ckpt-lint-") as folder:
+            yield from run_parallel(waiting, configs, replace(mode, cache=folder), jobs=jobs)
+        return
+    with _pool(jobs, configs, mode) as pool:
+        _prime(pool, [found for found in waiting if found.weight is Weight.PARSED])
+    with _pool(jobs, configs, mode) as pool:
+        parts = list(_parts(waiting, jobs))
+        handed = [_submit(pool, [waiting[index].target for index in part]) for part in parts]
         upcoming = 0
         for part, future in zip(parts, handed):
-            for index, result in zip(part, _results(future, [waiting[index][0] for index in part], configs, mode)):
-                yield from (FileResult(Outcome(target.path)) for target, _ in waiting[upcoming:index])
+            for index, result in zip(part, _results(future, [waiting[index].target for index in part], configs, mode)):
+                yield from (FileResult(Outcome(found.target.path)) for found in waiting[upcoming:index])
                 yield result
                 upcoming = index + 1
-    yield from (FileResult(Outcome(target.path)) for target, _ in waiting[upcoming:])
+    yield from (FileResult(Outcome(found.target.path)) for found in waiting[upcoming:])
+
+
+def _prime(pool: futures.ProcessPoolExecutor, parsed: Sequence[Weighed]) -> None:
+    """Have everything parsed. Where a process dies the rest is parsed when it is judged, each file alone."""
+    with suppress(BrokenProcessPool):
+        for future in [pool.submit(_prime_all, chunk) for chunk in _chunks(parsed)]:
+            future.result()
+
+
+def _chunks(parsed: Sequence[Weighed]) -> Iterator[list[Target]]:
+    chunk, size = list[Target](), 0
+    for found in parsed:
+        chunk.append(found.target)
+        size += found.size
+        if size >= PARSED_AT_ONCE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _submit(pool: futures.ProcessPoolExecutor, targets: Sequence[Target]) -> futures.Future[list[FileResult]]:
+    try:
+        return pool.submit(_check_all, targets)
+    except BrokenProcessPool as error:
+        future = futures.Future[list[FileResult]]()
+        future.set_exception(error)
+        return future
+
+
+def _parts(waiting: Sequence[Weighed], jobs: int) -> Iterator[list[int]]:
+    """The indices of the targets that need a worker, in runs of about the same cost."""
+    costs = [_cost(found) for found in waiting]
+    share = max(1, sum(costs) // (jobs * PARTS_PER_PROCESS))
+    part, size = list[int](), 0
+    for index, (found, cost) in enumerate(zip(waiting, costs)):
+        if found.weight is Weight.NOTHING:
+            continue
+        part.append(index)
+        size += cost
+        if size >= share:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _cost(found: Weighed) -> int:
+    return found.size // UNSURE_SHARE if found.weight is Weight.UNSURE else found.size
 
 
 def _pool(jobs: int, configs: Configs, mode: Mode) -> futures.ProcessPoolExecutor:
     """Forked where the system does that well: a child then starts with everything imported."""
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() and _is_linux() else "spawn"
+    linux = sys.platform == "linux"
+    method = "fork" if linux and "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     return futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(configs, mode))
 
 
-def _is_linux() -> bool:
-    import sys
-
-    return sys.platform == "linux"
-
-
 def _begin(configs: Configs, mode: Mode) -> None:
+    gc.disable()  # see `run.collector_off`
     _worker.append(Worker(configs, mode))
+
+
+def _prime_all(targets: Sequence[Target]) -> None:
+    for target in targets:
+        _worker[0].prime(target)
 
 
 def _check_all(targets: Sequence[Target]) -> list[FileResult]:

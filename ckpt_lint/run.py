@@ -7,9 +7,12 @@ neither a process nor LibCST.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from ckpt_lint.config import Configs
@@ -20,14 +23,12 @@ from ckpt_lint.settings import Settings
 from ckpt_lint.source.gate import may_matter
 
 if TYPE_CHECKING:
+    from ckpt_lint.source.cache import FactCache
     from ckpt_lint.source.text import Source
     from ckpt_lint.workspace import Workspace
 
 PAYS_FROM = 600_000
 """Bytes behind the gate from which further processes pay: about a second of parsing, against 0.2 s to start them."""
-
-CHUNK = 150_000
-"""Bytes behind the gate that a process is handed at once."""
 
 HOPELESS_FACTOR = 100
 """A file this many times larger than `max-file-size` is not even read."""
@@ -50,26 +51,69 @@ class FileResult:
 class Mode:
     """What to do about fixes: which kinds to apply (none: only look), and whether to write them to the files.
 
-    `deep` says whether the tensors of checkpoint files are read, too.
+    `deep` says whether the tensors of checkpoint files are read, too; `cache` is the folder of the fact cache, None for
+    none.
     """
 
     applicabilities: frozenset[Applicability] = frozenset()
     write: bool = False
     deep: bool = False
+    cache: str | None = None
+
+
+class Weight(Enum):
+    """What a target may cost, told without parsing anything."""
+
+    NOTHING = 0
+    UNSURE = 1
+    PARSED = 2
+    SPECIAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A target, and how many bytes of it are to be parsed, or may be. SPECIAL ones are no code, or cannot be read."""
+
+    target: Target
+    weight: Weight
+    size: int = 0
 
 
 def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
     """Check, and where `mode` says so fix, every target. Raises ConfigError before the first result."""
+    with collector_off():
+        yield from _run(targets, configs, mode, jobs=jobs)
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """No cyclic collections: syntax facts are many and live long, and a search through them costs a third of a run.
+
+    Where they are dropped (`workspace.KnownProject.trim`) they are collected.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
     worker = Worker(configs, mode)
-    waiting = [(target, worker.heavy_bytes(target)) for target in targets]
-    total = sum(size for _, size in waiting if size)
+    waiting = [worker.weigh(target) for target in targets]
+    total = sum(found.size for found in waiting if found.weight is Weight.PARSED)
     if jobs > 1 and total >= PAYS_FROM:
         from ckpt_lint.parallel import run_parallel
 
         yield from run_parallel(waiting, configs, mode, jobs=jobs)
         return
-    for target, size in waiting:
-        yield worker.check(target) if size is None or size else FileResult(Outcome(target.path))
+    for found in waiting:
+        if found.weight is Weight.NOTHING:
+            yield FileResult(Outcome(found.target.path))
+        else:
+            yield worker.check(found.target)
 
 
 def usable_processors() -> int:
@@ -87,17 +131,35 @@ class Worker:
         self.mode = mode
         self._workspace: Workspace | None = None
 
-    def heavy_bytes(self, target: Target) -> int | None:
-        """How many bytes of a target are behind the gate: 0 where it may pass, None where a worker says why not."""
+    def weigh(self, target: Target) -> Weighed:
+        """What a target may cost."""
         settings = self.configs.settings_for(target.path)
         if target.problem is not None or target.checkpoint:
-            return None
+            return Weighed(target, Weight.SPECIAL)
         data = _read(target.path, settings)
         if isinstance(data, Problem):
-            return None
-        if _must_be_read(data) or self._matters(target.path, data, settings, named=True):
-            return min(len(data), settings.max_file_size) or 1
-        return 0
+            return Weighed(target, Weight.SPECIAL)
+        size = min(len(data), settings.max_file_size)
+        if _must_be_read(data) or not settings.gate or may_matter(data):
+            return Weighed(target, Weight.PARSED, size)
+        if imports_own(data, os.path.abspath(target.path)):
+            return Weighed(target, Weight.UNSURE, size)
+        return Weighed(target, Weight.NOTHING)
+
+    def prime(self, target: Target) -> None:
+        """Put what is read of a target into the cache, for every process."""
+        cache = self.workspace.disk.cache
+        settings = self.configs.settings_for(target.path)
+        data = _read(target.path, settings)
+        if cache is None or isinstance(data, Problem):
+            return
+        from ckpt_lint.engine import guarded
+        from ckpt_lint.source.read import prime
+        from ckpt_lint.source.text import read_source
+
+        source = read_source(os.path.abspath(target.path), data, max_size=settings.max_file_size)
+        if not isinstance(source, Problem):
+            guarded(target.path, lambda: prime(source, cache, slicing=settings.gate) or Outcome(target.path))
 
     def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""
@@ -109,10 +171,18 @@ class Worker:
     def workspace(self) -> Workspace:
         """What is known of the projects so far."""
         if self._workspace is None:
+            from ckpt_lint.project.reader import Disk
             from ckpt_lint.workspace import Workspace
 
-            self._workspace = Workspace()
+            self._workspace = Workspace(Disk(cache=self._cache()))
         return self._workspace
+
+    def _cache(self) -> FactCache | None:
+        if self.mode.cache is None:
+            return None
+        from ckpt_lint.source.cache import FactCache
+
+        return FactCache(self.mode.cache)
 
     def check(self, target: Target) -> FileResult:
         """One file, from its bytes to its outcome."""
@@ -182,7 +252,7 @@ class Worker:
         problem = data if isinstance(data, Problem) else write_atomic(path, data, expected=result.before.data)
         if problem is None:
             return result
-        looking = Worker(self.configs, Mode())
+        looking = Worker(self.configs, Mode(cache=self.mode.cache))
         looking._workspace = self._workspace
         old = looking._judge(result.before, settings, named=True)
         outcome = dataclasses.replace(old.outcome, problems=(*old.outcome.problems, problem))
@@ -212,18 +282,3 @@ def _must_be_read(data: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return False
-
-
-def chunks(waiting: Sequence[tuple[Target, int | None]]) -> Iterator[list[int]]:
-    """The indices of the targets that need a worker, in runs of about `CHUNK` bytes."""
-    chunk, size = list[int](), 0
-    for index, (_, heavy) in enumerate(waiting):
-        if heavy == 0:
-            continue
-        chunk.append(index)
-        size += heavy or 0
-        if size >= CHUNK:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

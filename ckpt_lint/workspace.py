@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ckpt_lint.project.imports import imports
+from ckpt_lint.project.imports import imports, reached, without_texts, words_of
 from ckpt_lint.project.reader import Disk, ProjectFiles
 from ckpt_lint.settings import ApiNames, Settings
 
@@ -32,6 +33,7 @@ class KnownProject:
     def __init__(self, files: ProjectFiles, api: ApiNames) -> None:
         self.files = files
         self.api = api
+        self._offered: dict[str, frozenset[str]] = {}
 
     @cached_property
     def facts(self) -> Facts:
@@ -45,25 +47,38 @@ class KnownProject:
         """Drop what was read where it has grown too large. Answers do not depend on it."""
         if self.files.nodes > MAX_NODES:
             self.files.drop()
+            self._offered.clear()
             self.__dict__.pop("facts", None)
+            gc.collect()
 
     def reaches(self, path: str, data: bytes) -> bool:
         """Whether a file imports a save or load wrapper of the project and names it."""
-        from ckpt_lint.facts.reach import callers_by_name, reached
-
-        facts = self.facts
-        mentioned = self._mentioned(data)
-        for target in reached(self.files, path, imports(data), mentioned):
-            for module in facts.world.modules_of(target):
-                names = facts.saves.wrapping(module) | facts.loads.wrapping(module)
-                names |= facts.saves.callable_names(module) | facts.loads.callable_names(module)
-                names |= callers_by_name(module, names)
-                if any(name.encode() in data for name in names) or names & _METHODS:
+        code: bytes | None = None
+        for target in reached(self.files, path, imports(data), lambda: words_of(data), mattering=True):
+            if not self.files.matters(target):
+                continue
+            names = self._offered_by(target)
+            if names & _METHODS:
+                return True
+            if any(name.encode() in data for name in names):
+                code = code if code is not None else without_texts(data)  # a docstring that shows how to load is no call
+                if any(name.encode() in code for name in names):
                     return True
         return False
 
-    def _mentioned(self, data: bytes) -> Callable[[str], bool]:
-        return lambda name: name.encode() in data
+    def _offered_by(self, path: str) -> frozenset[str]:
+        """The names of what a file may offer: save and load wrappers, and functions that call some."""
+        if path not in self._offered:
+            from ckpt_lint.facts.reach import callers_by_name
+
+            saves, loads = self.facts.saves, self.facts.loads
+            names: frozenset[str] = frozenset()
+            for module in self.facts.world.modules_of(path):
+                own = saves.wrapping(module) | loads.wrapping(module)
+                own |= saves.callable_names(module) | loads.callable_names(module)
+                names |= own | callers_by_name(module, own)
+            self._offered[path] = names
+        return self._offered[path]
 
 
 _METHODS = frozenset({"__call__", "__init__"})
@@ -102,6 +117,7 @@ class Workspace:
             oldest = next(iter(self.known))
             self.known.pop(oldest)
             self.disk.forget(oldest[0])
+            gc.collect()
         return project
 
     def reaches(self, path: str, data: bytes, settings: Settings) -> bool:
@@ -127,7 +143,7 @@ class FileProject:
                 return self.project.files.read_whole(self.path)
         from ckpt_lint.source.read import read_modules
 
-        return read_modules(source, self.path, slicing=self.settings.gate)
+        return read_modules(source, self.path, slicing=self.settings.gate, cache=self.project.files.disk.cache)
 
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
         """The project's facts, with these modules of the file in place of those on disk."""

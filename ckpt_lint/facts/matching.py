@@ -41,6 +41,9 @@ class Match:
 
 NO_MATCH = Match((), "")
 
+_SAVING = ("save", "dump", "checkpoint", "ckpt", "store", "snapshot", "persist", "write")
+"""Of these words one stands in every file that saves, whatever it calls its wrapper."""
+
 
 class Matching:
     """Finds the saves behind the loads of a world."""
@@ -105,9 +108,11 @@ class Matching:
         same = [s for s in saves if (facts := self.save_path(s)).last == wanted.last and facts.last]
         return tuple(sorted(same, key=lambda s: os.path.dirname(s.module.path) != here))
 
-    def _modules(self, words: Sequence[str], load: Load) -> Iterable[ModuleFacts]:
-        for path in self.world.files.mentioning(words):
-            if path == load.module.path:
+    def _modules(self, words: Sequence[str], load: Load, also: Sequence[str] = ()) -> Iterable[ModuleFacts]:
+        """The other modules that contain one of `words` (and one of `also`), of files that may save something."""
+        others = self.world.files.mentioning(also) if also else None
+        for path in self.world.files.mentioning(words, beside=_SAVING):
+            if path == load.module.path or (others is not None and path not in others):
                 continue
             for module in self.world.modules_of(path):
                 if not self.leaves_to_framework(module):
@@ -117,7 +122,9 @@ class Matching:
         keys = [k for k in keys_read(self.restores, load) if k not in HALF]
         if not keys:
             return []
-        return [s for m in self._modules([max(keys, key=len)], load) for s in self.saves.of(m)]
+        longest = max(keys, key=len)
+        rest = [k for k in keys_read(self.restores, load) if k != longest]
+        return [s for m in self._modules([longest], load, rest) for s in self.saves.of(m)] if rest else []
 
     def saves_writing(self, key: str, load: Load) -> list[Save]:
         """Every save of the project that may write a key, those of the load's own file first."""

@@ -6,32 +6,12 @@ are followed one step, and through the `__init__.py` of packages further, for th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 from ckpt_lint.facts.world import World
-from ckpt_lint.project.imports import Import
+from ckpt_lint.project.imports import Import, reached
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
-
-MAX_HOPS = 3
-"""Packages that hand a name on."""
-
-
-class Places(Protocol):
-    """What is asked of the project's files."""
-
-    def matters(self, path: str) -> bool:
-        """Whether a file passes the gate by what stands in it."""
-        ...
-
-    def resolve(self, path: str, module: str, level: int) -> str | None:
-        """The project file that an import means."""
-        ...
-
-    def imports_of(self, path: str) -> Iterable[Import]:
-        """What a file imports."""
-        ...
 
 
 def own_imports(module: ModuleFacts) -> Iterator[Import]:
@@ -41,27 +21,6 @@ def own_imports(module: ModuleFacts) -> Iterator[Import]:
     for plain in module.all(t.Import):
         for alias in plain.names:
             yield Import(alias.name, 0, ())
-
-
-def reached(
-    places: Places, path: str, imports: Iterable[Import], mentions: Callable[[str], bool], hops: int = MAX_HOPS
-) -> Iterator[str]:
-    """The files that matter among those that a file's imports reach."""
-    seen = {path}
-    stack = [(path, found, hops) for found in imports]
-    while stack:
-        here, found, left = stack.pop()
-        for target in found.targets:
-            file = places.resolve(here, target, found.level)
-            if file is None or file in seen:
-                continue
-            seen.add(file)
-            if places.matters(file):
-                yield file
-            if left and file.endswith("__init__.py"):
-                for inner in places.imports_of(file):
-                    if not inner.names or "*" in inner.names or any(mentions(name) for name in inner.names):
-                        stack.append((file, inner, left - 1))
 
 
 def renamed(module: ModuleFacts, names: frozenset[str]) -> Iterator[str]:
@@ -91,9 +50,9 @@ def wrapper_names(
 
     `wrapping` gives the names of the functions of one module that are wrappers by themselves.
     """
-    mentioned = module.keywords
-    paths = reached(world.files, module.path, own_imports(module), mentioned.__contains__)
-    modules = [module, *(other for path in sorted(paths) for other in world.modules_of(path))]
+    paths = reached(world.files, module.path, own_imports(module), lambda: module.keywords, mattering=True)
+    files = sorted(path for path in paths if world.files.matters(path))
+    modules = [module, *(other for path in files for other in world.modules_of(path))]
     direct = frozenset(name for other in modules for name in wrapping(other))
     if not direct:
         return direct

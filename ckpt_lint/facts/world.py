@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ckpt_lint import apis
-from ckpt_lint.project.imports import Import, foreign
+from ckpt_lint.project.imports import Handed, Import, foreign
 from ckpt_lint.settings import ApiNames
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
@@ -21,8 +21,8 @@ from ckpt_lint.source.names import LOCAL, is_static
 MAX_HOPS = 5
 """Re-exports and base classes that are followed."""
 
-MAX_CALLERS = 40
-"""Files that are read for callers of one function, the first by name: what a whole library calls is judged by those."""
+MAX_CALLERS = 25
+"""Files that are asked for callers of one function, the first by name: what a whole library calls is judged by those."""
 
 
 class Files(Protocol):
@@ -36,8 +36,12 @@ class Files(Protocol):
         """The project file that `module` means in an import of the file `path`; None where none or several do."""
         ...
 
-    def mentioning(self, words: Sequence[str]) -> Sequence[str]:
-        """The project's files that contain one of `words`, in sorted order."""
+    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
+        """The project's files that contain one of `words` (and one of `beside`, if any), in sorted order."""
+        ...
+
+    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
+        """The project's other files that contain one of `words` and import the file `path`, in sorted order."""
         ...
 
     def matters(self, path: str) -> bool:
@@ -46,6 +50,14 @@ class Files(Protocol):
 
     def imports_of(self, path: str) -> Sequence[Import]:
         """What a file imports."""
+        ...
+
+    def handed_on(self, path: str, *, mattering: bool) -> Handed:
+        """What a package hands on (see `imports.reached`)."""
+        ...
+
+    def starred(self, path: str, name: str) -> Sequence[str]:
+        """The file itself and those it takes everything from, if they contain a name; () where they are too many."""
         ...
 
 
@@ -60,7 +72,11 @@ class NoFiles:
         """Nothing."""
         return None
 
-    def mentioning(self, words: Sequence[str]) -> Sequence[str]:
+    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
+        """Nothing."""
+        return ()
+
+    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
         """Nothing."""
         return ()
 
@@ -69,6 +85,14 @@ class NoFiles:
         return False
 
     def imports_of(self, path: str) -> Sequence[Import]:
+        """Nothing."""
+        return ()
+
+    def handed_on(self, path: str, *, mattering: bool) -> Handed:
+        """Nothing."""
+        return {}
+
+    def starred(self, path: str, name: str) -> Sequence[str]:
         """Nothing."""
         return ()
 
@@ -160,9 +184,18 @@ class World:
                 out.extend(self.definitions(target, f"{name}.{tail}" if tail else name, hops - 1))
         if not out and head not in target.scopes.module.bindings:
             for star in target.scopes.module.stars:
-                joint = "" if star.level and not star.module else "."
-                out.extend(self.definitions(target, f"{'.' * star.level}{star.module}{joint}{rest}", hops - 1))
+                out.extend(self._starred(target, star, rest, hops - 1))
         return out
+
+    def _starred(self, target: ModuleFacts, star: t.ImportFrom, rest: str, hops: int) -> Iterator[Definition]:
+        """What a dotted name means in the module of `from module import *`."""
+        path = self.files.resolve(target.path, star.module, star.level)
+        if path is None or not hops:
+            return
+        for file in self.files.starred(path, rest.partition(".")[0]):
+            for module in self.modules_of(file):
+                if not module.name and rest.partition(".")[0] in module.scopes.module.bindings:
+                    yield from self._inside(module, rest, hops)
 
     def bases(self, definition: Definition) -> Iterator[str | Definition]:
         """What a class derives from, directly and further up: project classes as definitions, others as names."""
@@ -276,10 +309,8 @@ class World:
         node = definition.node
         holder = node.parent if isinstance(node.parent, t.ClassDef) else None
         word = holder.name if holder is not None and node.name in ("__init__", "__call__") else node.name
-        mentioning = self.files.mentioning([f"{word}(", f"{word} as "])
-        paths = [p for p in mentioning if p != definition.module.path][:MAX_CALLERS]
         modules = list(self.modules_of(definition.module.path)) or [definition.module]
-        for path in paths:
+        for path in self.files.users([f"{word}(", f"{word} as "], definition.module.path)[:MAX_CALLERS]:
             modules.extend(self.modules_of(path))
         for module in modules:
             calls = module.calls if node.name in ("__init__", "__call__") else module.calls_by_name.get(node.name, ())

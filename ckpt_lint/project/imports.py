@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 OUTSIDE = sys.stdlib_module_names | {
     "torch", "torchvision", "torchaudio", "numpy", "scipy", "pandas", "matplotlib", "transformers", "timm", "PIL",
@@ -19,6 +20,11 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _NAME = re.compile(rb"[\w.*]+")
+_WORD = re.compile(r"[^\W\d]\w*")
+_TEXTS = re.compile(
+    rb"""#[^\n]*|\"\"\"(?:[^"\\]|\\.|"(?!\"\"))*\"\"\"|\'\'\'(?:[^'\\]|\\.|'(?!\'\'))*\'\'\'|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,11 @@ def imports(data: bytes) -> Iterator[Import]:
         yield Import(module.decode("ascii", "replace"), len(dots), names)
 
 
+def without_texts(data: bytes) -> bytes:
+    """The bytes of a file without its comments and strings, docstrings among them: what its code may name."""
+    return _TEXTS.sub(b"", data)
+
+
 def foreign(module: str, path: str) -> bool:
     """Whether an absolute import in the file `path` can be none of the project's."""
     first = module.partition(".")[0]
@@ -61,3 +72,119 @@ def foreign(module: str, path: str) -> bool:
 def imports_own(data: bytes, path: str) -> bool:
     """Whether a file may import anything of its own project."""
     return any(found.level or not foreign(found.module, path) for found in imports(data))
+
+
+MAX_HOPS = 3
+"""Packages that hand a name on."""
+
+MAX_STARRED = 50
+"""Files that are looked into for a name that `from package import *` may bring: a library's front door hides thousands."""
+
+Handed = Mapping[str, frozenset[str] | None]
+"""Files that a package hands on, each with the names of which one must be mentioned to reach it (None: always)."""
+
+
+class Places(Protocol):
+    """What is asked of the project's files."""
+
+    def resolve(self, path: str, module: str, level: int) -> str | None:
+        """The project file that an import means."""
+        ...
+
+    def imports_of(self, path: str) -> Iterable[Import]:
+        """What a file imports."""
+        ...
+
+    def handed_on(self, path: str, *, mattering: bool) -> Handed:
+        """What the `__init__.py` at `path` hands on, all of it or only what passes the gate."""
+        ...
+
+
+def words_of(data: bytes) -> frozenset[str]:
+    """The words of a file."""
+    return frozenset(_WORD.findall(data.decode("utf-8", "replace")))
+
+
+def reached(
+    places: Places,
+    path: str,
+    imports: Iterable[Import],
+    words: Callable[[], frozenset[str]],
+    *,
+    mattering: bool = False,
+) -> Iterator[str]:
+    """The project files that a file's imports reach: one step, and through `__init__.py` for names among its words.
+
+    `mattering` leaves out those that packages hand on and that do not pass the gate.
+    """
+    seen = {path}
+    known: frozenset[str] | None = None
+    for found in imports:
+        for file in _targets(places, path, found):
+            if file not in seen:
+                seen.add(file)
+                yield file
+                if file.endswith("__init__.py"):
+                    known = known if known is not None else words()
+                    handed = places.handed_on(file, mattering=mattering)
+                    for inner, names in handed.items():
+                        if inner not in seen and (names is None or not names.isdisjoint(known)):
+                            seen.add(inner)
+                            yield inner
+
+
+def imports_file(places: Places, path: str, target: str, data: bytes) -> bool:
+    """Whether the file `path`, whose bytes are `data`, imports the file `target`, itself or through a package."""
+    for found in places.imports_of(path):
+        for file in _targets(places, path, found):
+            if file == target:
+                return True
+            if file.endswith("__init__.py"):
+                handed = places.handed_on(file, mattering=False)
+                if target in handed:
+                    names = handed[target]
+                    if names is None or any(name.encode() in data for name in names):
+                        return True
+    return False
+
+
+def find_handed_on(places: Places, path: str) -> Handed:
+    """Follow the imports of an `__init__.py`, and of those below it, `MAX_HOPS` deep."""
+    out: dict[str, frozenset[str] | None] = {}
+    level: list[tuple[str, frozenset[str] | None]] = [(path, None)]
+    for _ in range(MAX_HOPS):
+        following: list[tuple[str, frozenset[str] | None]] = []
+        for here, outer in level:
+            for found in places.imports_of(here):
+                starred = not found.names or "*" in found.names
+                names = outer if starred else frozenset(found.names)
+                for file in _targets(places, here, found):
+                    if file == path or (file in out and (out[file] is None or out[file] == names)):
+                        continue
+                    known = out.get(file, frozenset())
+                    out[file] = None if names is None or known is None else known | names
+                    if file.endswith("__init__.py"):
+                        following.append((file, names))
+        level = following
+    return out
+
+
+def star_closure(places: Places, path: str) -> list[str]:
+    """A file and all that it takes everything from, nearest first; [] where that is more than `MAX_STARRED` files."""
+    out = [path]
+    for here in out:
+        for found in places.imports_of(here):
+            if "*" in found.names:
+                file = places.resolve(here, found.module, found.level)
+                if file is not None and file not in out:
+                    out.append(file)
+        if len(out) > MAX_STARRED:
+            return []
+    return out
+
+
+def _targets(places: Places, path: str, found: Import) -> Iterator[str]:
+    for target in found.targets:
+        file = places.resolve(path, target, found.level)
+        if file is not None:
+            yield file

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
-from ckpt_lint.project.imports import Import, foreign, imports
+from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.gate import may_matter
 
 if TYPE_CHECKING:
     from ckpt_lint.project.bounds import BoundsCache, TorchBounds
+    from ckpt_lint.source.cache import FactCache
     from ckpt_lint.source.module import ModuleFacts
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
@@ -34,6 +36,7 @@ class Disk:
     """What one run has read of the disk: shared by all its projects."""
 
     slicing: bool = True
+    cache: FactCache | None = None
     roots: RootCache = field(default_factory=RootCache)
     manifests: BoundsCache | None = None
     read: Callable[[str], bytes | None] = read_bytes
@@ -63,7 +66,10 @@ class ProjectFiles:
         self._sources: dict[str, Source | None] = {}
         self._matters: dict[str, bool] = {}
         self._imports: dict[str, tuple[Import, ...]] = {}
-        self._mentions: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._resolved: dict[tuple[str, str, int], str | None] = {}
+        self._starred: dict[str, tuple[str, ...]] = {}
+        self._handed: dict[tuple[str, bool], Handed] = {}
+        self._mentions: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
 
     @property
     def index(self) -> ModuleIndex:
@@ -94,7 +100,10 @@ class ProjectFiles:
             from ckpt_lint.source.read import NOTHING, read_modules
 
             source = self.source(path)
-            self._reads[path] = read_modules(source, path, slicing=self.disk.slicing) if source is not None else NOTHING
+            disk = self.disk
+            self._reads[path] = (
+                read_modules(source, path, slicing=disk.slicing, cache=disk.cache) if source is not None else NOTHING
+            )
         return self._reads[path]
 
     @property
@@ -125,7 +134,24 @@ class ProjectFiles:
         """The project file that an import means."""
         if not level and (foreign(module, path) or module.partition(".")[0] not in self._first_names):
             return None
-        return resolve_import(self.index, path, module, level)
+        key = (os.path.dirname(path), module, level)
+        if key not in self._resolved:
+            self._resolved[key] = resolve_import(self.index, path, module, level)
+        return self._resolved[key]
+
+    def handed_on(self, path: str, *, mattering: bool) -> Handed:
+        """What the `__init__.py` at `path` hands on, all of it or only what passes the gate."""
+        key = (path, mattering)
+        if key not in self._handed:
+            found = self.handed_on(path, mattering=False) if mattering else find_handed_on(self, path)
+            self._handed[key] = {p: names for p, names in found.items() if not mattering or self.matters(p)}
+        return self._handed[key]
+
+    def starred(self, path: str, name: str) -> Sequence[str]:
+        """The file itself and those it takes everything from, if they contain a name; () where they are too many."""
+        if path not in self._starred:
+            self._starred[path] = tuple(star_closure(self, path))
+        return [file for file in self._starred[path] if name.encode() in self.bytes_of(file)]
 
     def matters(self, path: str) -> bool:
         """Whether a file passes the gate."""
@@ -134,14 +160,26 @@ class ProjectFiles:
             self._matters[path] = data is not None and may_matter(data)
         return self._matters[path]
 
-    def mentioning(self, words: Sequence[str]) -> Sequence[str]:
-        """The files that contain one of `words`."""
-        key = tuple(sorted(words))
+    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
+        """The files that contain one of `words` (and one of `beside`, if any)."""
+        key = (tuple(sorted(words)), tuple(beside))
         if key not in self._mentions:
-            wanted = [word.encode() for word in key]
-            paths = sorted(self.index.paths)
-            self._mentions[key] = tuple(p for p in paths if _contains(self.disk.read(p), wanted))
+            wanted, others = [word.encode() for word in words], [word.encode() for word in beside] or [b""]
+            found = []
+            for path in self._sorted_paths:
+                data = self.disk.read(path)
+                if _contains(data, wanted) and _contains(data, others):
+                    found.append(path)
+            self._mentions[key] = tuple(found)
         return self._mentions[key]
+
+    @cached_property
+    def _sorted_paths(self) -> Sequence[str]:
+        return sorted(self.index.paths)
+
+    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
+        """The other files that contain one of `words` and import the file `path`."""
+        return tuple(p for p in self.mentioning(words) if p != path and imports_file(self, p, path, self.bytes_of(p)))
 
     def bounds_of(self, path: str, source: Source | None, override: str | None) -> TorchBounds:
         """The torch that is declared for a file; `override` is the setting that wins over every manifest."""

@@ -13,19 +13,23 @@ _TORCH = b"torch"
 _ACTIONS = (b"load", b"save")
 _DIRECT = (
     b"torch.load", b"torch.save", b"torch_load", b"load_url", b"jit.load", b"hub.load", b"serialization.",
-    b"model_zoo.load", b"distributed.checkpoint", b"import checkpoint", b"dist_cp", b"accelerator.save",
-    b"fabric.save", b"xm.save", b"xla_model.save", b"save_checkpoint", b"WEIGHTS_ONLY_LOAD",
+    b"model_zoo.load", b"distributed.checkpoint", b"dist_cp", b"accelerator.save", b"fabric.save", b"xm.save",
+    b"xla_model.save", b"WEIGHTS_ONLY_LOAD",
 )  # fmt: skip
 _FROM_TORCH = b"from torch"
 _TAKEN = (b"load", b"save", b"jit", b"hub", b"serialization", b"*")
-_SAVERS = (b"accelerat", b"abric", b"torch_xla")
+_SAVERS = (b"Accelerator", b"Fabric", b"xla")
 _ALIASED = (
     b"import torch as", b"importorskip", b"import_module", b"__import__",
     b"= torch\n", b"=torch\n", b"= torch\r", b"= torch #", b"= torch  #", b"= torch;", b"= (torch,", b"= torch,",
 )  # fmt: skip
 _ACTION = re.compile(rb"\.\s*(?:load|save)\b")
+_SAVE = re.compile(rb"\.\s*save(?:_checkpoint)?\b")
+_SAVER = re.compile(rb"Accelerator|Fabric|xla_model[ \t]+as[ \t]+(?!xm\b)|from[ \t]+torch_xla")
 _PICKLES = (b"pickle", b"joblib", b"dill")
-_UNPICKLES = (b"load", b"dump")
+_PICKLE = re.compile(
+    rb"(?:pickle|joblib|dill)(?:\s*\.\s*(?:load|dump|Unpickler|Pickler)|\s+as\s|\s+import\s|[ \t]*=[ \t]|[ \t]*,)"
+)
 _HINTS = (b".pt", b".ckpt", b".bin", b".metadata", b"safetensors", _TORCH)
 
 
@@ -38,17 +42,24 @@ def may_matter(data: bytes) -> bool:
             return True
         if any(word in data for word in _ALIASED) and _ACTION.search(data) is not None:
             return True
-        if b".save" in data and any(word in data for word in _SAVERS):
+        if _saves(data):
             return True
     return _unpickles(data)
 
 
 def _unpickles(data: bytes) -> bool:
     if b"allow_pickle" not in data and not (
-        any(word in data for word in _PICKLES) and any(word in data for word in _UNPICKLES)
+        any(word in data for word in _PICKLES) and _PICKLE.search(data) is not None
     ):
         return False
     return any(word in data for word in _HINTS)
+
+
+def _saves(data: bytes) -> bool:
+    """Whether an object may save: `engine.save_checkpoint(...)`, or `x.save(...)` beside a library whose objects do."""
+    if b"save_checkpoint" in data or (any(word in data for word in _SAVERS) and _SAVER.search(data) is not None):
+        return _SAVE.search(data) is not None
+    return False
 
 
 def _imports(data: bytes) -> bool:
@@ -59,7 +70,8 @@ def _imports(data: bytes) -> bool:
         if b"(" in data[start:end]:
             end = data.find(b")", start)
         statement = data[start : end if end > 0 else len(data)]
-        if any(word in statement.partition(b"import")[2] for word in _TAKEN):
+        module, _, names = statement.partition(b"import")
+        if any(word in names for word in _TAKEN) or (b"distributed" in module and b"checkpoint" in names):
             return True
         start = data.find(_FROM_TORCH, start + 1)
     return False

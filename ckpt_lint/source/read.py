@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ckpt_lint.model import Location, Problem
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.cache import FactCache, key_of
 from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.parse import Unparsable, parse
+from ckpt_lint.source.parse import Parsed, Unparsable, parse
 from ckpt_lint.source.text import Part, Source
 
 
@@ -23,14 +25,19 @@ class Read:
 NOTHING = Read((), (), 0)
 
 
-def read_modules(source: Source, path: str | None = None, *, slicing: bool = True) -> Read:
-    """Parse a source. A part that cannot be parsed is a problem; the other parts are read all the same."""
+def read_modules(
+    source: Source, path: str | None = None, *, slicing: bool = True, cache: FactCache | None = None
+) -> Read:
+    """Parse a source, or find its facts in the cache.
+
+    A part that cannot be parsed is a problem; the other parts are read all the same.
+    """
     bodies: dict[str, list[t.Module]] = {}
     problems: list[Problem] = []
     size = 0
     for part in source.parts:
         try:
-            parsed = parse(part.code, base=part.span.start, slicing=slicing)
+            parsed = _parsed(part, slicing, cache)
         except Unparsable as error:
             problems.append(_placed(source, part, error.problem))
             bodies.setdefault(part.module, [])
@@ -39,6 +46,27 @@ def read_modules(source: Source, path: str | None = None, *, slicing: bool = Tru
         bodies.setdefault(part.module, []).append(parsed.module)
     modules = tuple(_join(path or source.path, name, parts) for name, parts in bodies.items())
     return Read(modules, tuple(problems), size)
+
+
+def _parsed(part: Part, slicing: bool, cache: FactCache | None) -> Parsed:
+    """The facts of one part. Raises Unparsable."""
+    if cache is None:
+        return parse(part.code, base=part.span.start, slicing=slicing)
+    key = key_of(part.code, base=part.span.start, slicing=slicing)
+    known = cache.get(key)
+    if known is None:
+        known = parse(part.code, base=part.span.start, slicing=slicing)
+        cache.put(key, known)
+    return known
+
+
+def prime(source: Source, cache: FactCache, *, slicing: bool = True) -> None:
+    """Put the facts of a source into the cache, and keep nothing."""
+    for part in source.parts:
+        key = key_of(part.code, base=part.span.start, slicing=slicing)
+        if not cache.holds(key):
+            with suppress(Unparsable):
+                cache.put(key, parse(part.code, base=part.span.start, slicing=slicing))
 
 
 def _join(path: str, name: str, parts: list[t.Module]) -> ModuleFacts:

@@ -13,20 +13,32 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.positions import NEWLINE
 
 CALL_HOPS = 2
 SMALL = 300
 """Characters up to which nothing is worth blanking."""
 
-_WORDS = (
-    "state_dict", "torch.load", "torch.save", ".load(", ".save(", " load(", " save(", "(load(", "(save(", "torch .",
-    "save_checkpoint", "load_checkpoint", "load_url", "torch_load", "pickle", "joblib", "WEIGHTS_ONLY", "dcp", "dist_cp",
-    "rng_state", "safetensors", "ckpt", "checkpoint", "init_process_group", "DataParallel", "RANK", "main_process",
-    "barrier(", "broadcast", "all_gather", "download", "urlopen", "urlretrieve", "requests.", "torch.compile",
-    "GradScaler", "no_grad", "inference_mode", "set_grad_enabled", "jit.trace", ".eval(", ".train(", ".backward(",
-    ".cuda(", ".to(device", ".to(self.device", ".to(args", ".to('cuda", '.to("cuda',
-)  # fmt: skip
+_WORDS = re.compile(
+    r"state_dict|torch\s*\.\s*(?:load|save)|(?:[.( ]|^)(?:load|save)\(|save_checkpoint|load_checkpoint|load_url"
+    r"|torch_load|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors"
+)
+"""What is saved, loaded or restored."""
+
+_CONTEXT = re.compile(
+    r"ckpt|(?<!gradient_)(?<!activation_)(?<!utils\.)checkpoint(?!ing|\()|init_process_group|DataParallel|RANK|main_process"
+    r"|barrier\(|broadcast\w*\(|all_gather|download|urlopen|urlretrieve|requests\.|torch\.compile|GradScaler|no_grad"
+    r"|inference_mode|set_grad_enabled|jit\.trace|\.eval\(|\.train\(|\.backward\(|\.cuda\("
+    r"|\.to\((?:device|self\.device|args|[\"']cuda)"
+)
+"""What tells of the model, the ranks and the training loop around that: asked for where something is done at all."""
+
+_DEED = re.compile(
+    r"state_dict\s*\(|torch\s*\.\s*(?:load|save)\b|\.\s*(?:load|save)\s*\(|load_url|torch_load|pickle|joblib"
+    r"|(?<![a-z])(?:load|save|restore|resume)(?!_(?:image|video|audio|wav|dataset|data|lora|ip_adapter|textual)|txt|s\()\w*\("
+    r"|(?:checkpoint|ckpt)\w*\("
+)
 _SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
 _CALL = re.compile(r"([A-Za-z_]\w*)\(")
 
@@ -62,7 +74,7 @@ class _Lines:
 def sliced(code: str, module: ast.Module) -> str:
     """The text with what cannot matter blanked, of the same length and with the same lines; `module` is cut alike."""
     stretches = sorted(_stretches(_Lines(code), module), key=lambda s: (s.start, -s.end))
-    _keep([stretch for stretch in stretches if stretch.name])
+    _keep([stretch for stretch in stretches if stretch.name], busy=_is_busy(code, stretches))
     pieces, done = [], 0
     for stretch in stretches:
         if stretch.kept or stretch.start < done:
@@ -73,6 +85,17 @@ def sliced(code: str, module: ast.Module) -> str:
         stretch.body[: len(stretch.body) if stretch.name else 1] = [_ellipsis(stretch.body[0])]
     pieces.append(code[done:])
     return "".join(pieces)
+
+
+def _is_busy(code: str, stretches: list[_Stretch]) -> bool:
+    """Whether anything may be saved, loaded or restored: a word of it outside docstrings, or a wrapper of another file."""
+    pieces, done = [], 0
+    for stretch in stretches:
+        if not stretch.name and stretch.start >= done:
+            pieces.append(code[done : stretch.start])
+            done = stretch.end
+    pieces.append(code[done:])
+    return any(_DEED.search(piece) for piece in pieces) or not may_matter(code.encode("utf-8", "surrogatepass"))
 
 
 def _blank(text: str) -> str:
@@ -121,12 +144,10 @@ def _blocks(node: ast.If | ast.Try | ast.With) -> Iterator[list[ast.stmt]]:
 
 def _docstring(lines: _Lines, body: list[ast.stmt]) -> _Stretch | None:
     first = body[0] if body else None
-    if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
-        return None
-    if not isinstance(first.value.value, str) or len(first.value.value) <= SMALL:
+    if first is None or not _is_docstring(first):
         return None
     start, end = _place(lines, first, first)
-    if "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
+    if end - start <= SMALL or "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
         return None
     return _Stretch("", start, end, "", -1, body)
 
@@ -146,14 +167,21 @@ def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holde
         return None
     if "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
         return None
-    return _Stretch(node.name, start, end, lines.code[start:end], holder, node.body)
+    told = _place(lines, first, first)[1] if _is_docstring(first) else start
+    return _Stretch(node.name, start, end, lines.code[told:end], holder, node.body)
 
 
-def _keep(functions: list[_Stretch]) -> None:
+def _is_docstring(first: ast.stmt) -> bool:
+    return (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
+
+
+def _keep(functions: list[_Stretch], *, busy: bool) -> None:
     """Mark what stays: by its words, by its class, by who calls it or whom it calls."""
     classes: set[int] = set()
     for function in functions:
-        if any(word in function.text for word in _WORDS):
+        if _WORDS.search(function.text) or (busy and _CONTEXT.search(function.text)):
             function.kept = True
             classes.add(function.holder)
     for function in functions:

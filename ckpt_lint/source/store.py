@@ -25,9 +25,15 @@ FIELDS = {
 
 
 def encode(root: t.Node) -> bytes:
-    """The linked tree below `root` as bytes. Children are named by their pre-order index."""
+    """The tree below `root` as bytes. Children are named by their pre-order index, which is written into the nodes.
+
+    The tree need not be linked, and is not linked here: one without links to parents is freed when it is let go.
+    """
     rows: list[tuple[Any, ...]] = []
-    for node in t.walk(root):
+    nodes = list(t.walk(root))
+    for index, node in enumerate(nodes):
+        node.index = index
+    for node in nodes:
         row: list[Any] = [CODES[type(node)], node.start, node.end]
         for name, is_child in FIELDS[type(node)]:
             value = getattr(node, name)
@@ -44,8 +50,8 @@ def _refs(value: Any) -> Any:
     return value.index
 
 
-def decode(data: bytes) -> t.Node:
-    """The tree that `encode` wrote, linked. Raises ValueError where `data` is not of this format."""
+def decode(data: bytes) -> t.Module:
+    """The tree that `encode` wrote, not linked. Raises ValueError where `data` is not of this format."""
     try:
         version, rows = marshal.loads(data)
     except (EOFError, TypeError, ValueError) as error:
@@ -55,8 +61,7 @@ def decode(data: bytes) -> t.Node:
     built: list[Any] = [None] * len(rows)
     for index in range(len(rows) - 1, -1, -1):
         built[index] = _build(rows[index], built)
-    root: t.Node = built[0]
-    t.link(root)
+    root: t.Module = built[0]
     return root
 
 
