@@ -18,6 +18,7 @@ from flake8.exceptions import ExecutionError
 from flake8.style_guide import Decision, DecisionEngine
 
 import ckpt_lint
+from ckpt_lint.cache_folder import default_folder, prepared
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.model import Problem, Status
 from ckpt_lint.rules import ALL
@@ -71,7 +72,7 @@ class Plugin:
 
 @functools.lru_cache(maxsize=1)
 def _worker(folder: str) -> Worker:
-    return Worker(Configs(ALL, working_folder=folder), Mode())
+    return Worker(Configs(ALL, working_folder=folder), Mode(cache=prepared(default_folder())))
 
 
 def _named(options: argparse.Namespace) -> frozenset[str]:

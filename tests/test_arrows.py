@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ckpt_lint"
 
 LAYERS = (
-    ("model", "apis"),
+    ("model", "apis", "cache_folder"),
     ("settings",),
     ("source", "artifact"),
     ("project",),
@@ -19,7 +19,7 @@ LAYERS = (
     ("facts",),
     ("rules",),
     ("engine", "suppress"),
-    ("select", "config", "discover", "workspace", "write", "cache"),
+    ("select", "config", "discover", "workspace", "write"),
     ("checkpoint_file", "run", "parallel"),
     ("report",),
     ("verify",),

@@ -29,7 +29,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_explain(commands.add_parser("explain", help="say why something fired, or did not, on a line"))
     _add_inspect(commands.add_parser("inspect", help="say what a checkpoint file is and holds", epilog=_INSPECTED))
     _add_verify(commands.add_parser("verify", help="confirm fixes on real checkpoints under torch", epilog=_VERDICTS))
+    _add_clean(commands.add_parser("clean", help="remove the fact cache"))
     return parser.parse_args(argv)
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.clean import clean
+
+    return clean(arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -70,6 +77,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_verify)
     add_arguments(parser)
+    _add_cache(parser)
     _add_selection(parser.add_argument_group("rule selection"))
     _add_configuration(parser)
 
@@ -88,6 +96,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-settings", action="store_true", help="show the settings of the first file")
     parser.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="processes (default: as many as pay)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print findings, and nothing else")
+    _add_cache(parser)
     _add_selection(parser.add_argument_group("rule selection"))
     _add_files(parser.add_argument_group("file selection"))
     exits = parser.add_argument_group("exit code")
@@ -127,6 +136,20 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         help="the one configuration file, or one TOML setting",
     )
     group.add_argument("--isolated", action="store_true", help="read no configuration file")
+
+
+def _add_cache(group: argparse._ActionsContainer) -> None:
+    group.add_argument("--no-cache", action="store_true", help="neither read nor write the fact cache")
+    group.add_argument(
+        "--cache-dir",
+        metavar="DIR",
+        help="where the fact cache lies (default: CKPT_LINT_CACHE_DIR, else the place for a user's caches)",
+    )
+
+
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_clean)
+    parser.add_argument("--cache-dir", metavar="DIR", help="the cache to remove (default: the one that check uses)")
 
 
 def _add_rule(parser: argparse.ArgumentParser) -> None:

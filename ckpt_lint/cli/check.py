@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
+from ckpt_lint.cli.clean import cache_of
 from ckpt_lint.cli.configured import configs_from
 from ckpt_lint.cli.terminal import wants_color
 from ckpt_lint.config import ConfigError, Configs
@@ -46,9 +47,9 @@ def check(arguments: argparse.Namespace) -> int:
 def mode_of(arguments: argparse.Namespace, settings: Settings) -> Mode:
     """What to do about fixes. Options of a run come from the configuration of the working folder."""
     if not (arguments.diff or settings.fix):
-        return Mode(deep=arguments.deep)
+        return Mode(deep=arguments.deep, cache=cache_of(arguments))
     wanted = {Applicability.SAFE, *([Applicability.UNSAFE] if settings.unsafe_fixes else [])}
-    return Mode(frozenset(wanted), write=not arguments.diff, deep=arguments.deep)
+    return Mode(frozenset(wanted), write=not arguments.diff, deep=arguments.deep, cache=cache_of(arguments))
 
 
 def show(results: Iterable[FileResult], arguments: argparse.Namespace, settings: Settings) -> int:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from ckpt_lint.cli.clean import cache_of
 from ckpt_lint.cli.configured import configs_from
 from ckpt_lint.cli.verify_arguments import EVIDENCE
 from ckpt_lint.config import Configs
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = configs.settings_in(os.getcwd())
     files = [path for path in arguments.paths if path.lower().endswith(SUFFIXES)]
     code = [path for path in arguments.paths if path not in files] or [os.curdir]
-    linted = lint(discover(code, configs), configs)
+    linted = lint(discover(code, configs), configs, cache=cache_of(arguments))
     named = given([*files, *(name for names in arguments.checkpoint for name in names)])
     verified = _verified(arguments, linted, named, settings)
     applied = apply(linted.results, verified) if arguments.fix else None

@@ -116,9 +116,12 @@ class Linted:
         return [(result.outcome.path, problem) for result in self.results for problem in result.outcome.problems]
 
 
-def lint(targets: Iterable[Target], configs: Configs) -> Linted:
-    """Lint every target and collect the sites, in the order of the text. Raises ConfigError."""
-    worker = Worker(configs, Mode())
+def lint(targets: Iterable[Target], configs: Configs, *, cache: str | None = None) -> Linted:
+    """Lint every target and collect the sites, in the order of the text. Raises ConfigError.
+
+    `cache` is the folder of the fact cache, None for none.
+    """
+    worker = Worker(configs, Mode(cache=cache))
     linted = Linted()
     found: dict[tuple[str, int], Site] = {}
     for target in targets:
