@@ -159,7 +159,12 @@ class Worker:
 
         source = read_source(os.path.abspath(target.path), data, max_size=settings.max_file_size)
         if not isinstance(source, Problem):
-            guarded(target.path, lambda: prime(source, cache, slicing=settings.gate) or Outcome(target.path))
+
+            def primed() -> Outcome:
+                prime(source, cache, slicing=settings.gate)
+                return Outcome(target.path)
+
+            guarded(target.path, primed)
 
     def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from ckpt_lint import apis
-from ckpt_lint.project.imports import Handed, Import, foreign
+from ckpt_lint.facts.files import Files, NoFiles
+from ckpt_lint.project.imports import foreign
 from ckpt_lint.settings import ApiNames
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
@@ -23,78 +23,6 @@ MAX_HOPS = 5
 
 MAX_CALLERS = 25
 """Files that are asked for callers of one function, the first by name: what a whole library calls is judged by those."""
-
-
-class Files(Protocol):
-    """Where a world gets its modules from."""
-
-    def read(self, path: str) -> Sequence[ModuleFacts]:
-        """The modules of a file, () where it cannot be read or parsed."""
-        ...
-
-    def resolve(self, path: str, module: str, level: int) -> str | None:
-        """The project file that `module` means in an import of the file `path`; None where none or several do."""
-        ...
-
-    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
-        """The project's files that contain one of `words` (and one of `beside`, if any), in sorted order."""
-        ...
-
-    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """The project's other files that contain one of `words` and import the file `path`, in sorted order."""
-        ...
-
-    def matters(self, path: str) -> bool:
-        """Whether a file passes the gate by what stands in it."""
-        ...
-
-    def imports_of(self, path: str) -> Sequence[Import]:
-        """What a file imports."""
-        ...
-
-    def handed_on(self, path: str, *, mattering: bool) -> Handed:
-        """What a package hands on (see `imports.reached`)."""
-        ...
-
-    def starred(self, path: str, name: str) -> Sequence[str]:
-        """The file itself and those it takes everything from, if they contain a name; () where they are too many."""
-        ...
-
-
-class NoFiles:
-    """A project of which nothing else is known."""
-
-    def read(self, path: str) -> Sequence[ModuleFacts]:
-        """Nothing."""
-        return ()
-
-    def resolve(self, path: str, module: str, level: int) -> str | None:
-        """Nothing."""
-        return None
-
-    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
-        """Nothing."""
-        return ()
-
-    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """Nothing."""
-        return ()
-
-    def matters(self, path: str) -> bool:
-        """No."""
-        return False
-
-    def imports_of(self, path: str) -> Sequence[Import]:
-        """Nothing."""
-        return ()
-
-    def handed_on(self, path: str, *, mattering: bool) -> Handed:
-        """Nothing."""
-        return {}
-
-    def starred(self, path: str, name: str) -> Sequence[str]:
-        """Nothing."""
-        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""What the facts ask of a project's files. `ckpt_lint.project.reader` answers for a folder on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ckpt_lint.project.imports import Handed, Import
+from ckpt_lint.source.module import ModuleFacts
+
+
+class Files(Protocol):
+    """Where a world gets its modules from."""
+
+    def read(self, path: str) -> Sequence[ModuleFacts]:
+        """The modules of a file, () where it cannot be read or parsed."""
+        ...
+
+    def resolve(self, path: str, module: str, level: int) -> str | None:
+        """The project file that `module` means in an import of the file `path`; None where none or several do."""
+        ...
+
+    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
+        """The project's files that contain one of `words` (and one of `beside`, if any), in sorted order."""
+        ...
+
+    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
+        """The project's other files that contain one of `words` and import the file `path`, in sorted order."""
+        ...
+
+    def matters(self, path: str) -> bool:
+        """Whether a file passes the gate by what stands in it."""
+        ...
+
+    def imports_of(self, path: str) -> Sequence[Import]:
+        """What a file imports."""
+        ...
+
+    def handed_on(self, path: str, *, mattering: bool) -> Handed:
+        """What a package hands on (see `imports.reached`)."""
+        ...
+
+    def starred(self, path: str, name: str) -> Sequence[str]:
+        """The file itself and those it takes everything from, if they contain a name; () where they are too many."""
+        ...
+
+
+class NoFiles:
+    """A project of which nothing else is known."""
+
+    def read(self, path: str) -> Sequence[ModuleFacts]:
+        """Nothing."""
+        return ()
+
+    def resolve(self, path: str, module: str, level: int) -> str | None:
+        """Nothing."""
+        return None
+
+    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
+        """Nothing."""
+        return ()
+
+    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
+        """Nothing."""
+        return ()
+
+    def matters(self, path: str) -> bool:
+        """No."""
+        return False
+
+    def imports_of(self, path: str) -> Sequence[Import]:
+        """Nothing."""
+        return ()
+
+    def handed_on(self, path: str, *, mattering: bool) -> Handed:
+        """Nothing."""
+        return {}
+
+    def starred(self, path: str, name: str) -> Sequence[str]:
+        """Nothing."""
+        return ()
