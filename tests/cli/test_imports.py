@@ -40,12 +40,12 @@ def test_a_file_without_checkpoint_code_imports_nothing_heavy(tmp_path: Path, te
 
 def test_a_small_run_with_findings_starts_no_processes(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(HAZARD)
-    modules = imported("check", ".", cwd=tmp_path)
+    modules = imported("check", "--no-cache", ".", cwd=tmp_path)
     assert "libcst" in modules
     assert not {"multiprocessing", "concurrent.futures", "torch", "numpy", "http", "flake8", "rich"} & modules
 
 
 def test_the_names_are_those_that_importtime_prints(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(HAZARD)
-    modules = imported("check", "--torch-version", "2.6", ".", cwd=tmp_path)
+    modules = imported("check", "--no-cache", "--torch-version", "2.6", ".", cwd=tmp_path)
     assert {"ckpt_lint.engine", "ckpt_lint.report.blocks", "pathspec", "libcst"} <= modules

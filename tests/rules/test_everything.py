@@ -64,7 +64,7 @@ def test_facts_that_were_on_disk_say_the_same(
     """Every module is written as a table and read back before a rule sees it."""
     written: list[int] = []
 
-    def stored(source: Source, path: str | None = None, *, slicing: bool = True) -> Read:
+    def stored(source: Source, path: str | None = None, *, slicing: bool = True, cache: object = None) -> Read:
         read = read_modules(source, path, slicing=slicing)
         return Read(tuple(_from_disk(module, written) for module in read.modules), read.problems, read.parsed)
 

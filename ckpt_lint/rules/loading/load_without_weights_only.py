@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ckpt_lint import apis
 from ckpt_lint.edits import replace
@@ -16,7 +17,9 @@ from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.state_dicts import is_bare_state_dict
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
-from ckpt_lint.project.bounds import TorchBounds
+
+if TYPE_CHECKING:
+    from ckpt_lint.project.bounds import TorchBounds
 
 RULE = RuleInfo(
     code="CKP302",
