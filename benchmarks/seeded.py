@@ -99,7 +99,8 @@ def main() -> None:
     # Twice as many as are wanted are looked at: where the rule speaks already, nothing can be planted.
     tried = drawn([planted for planted in sites if not planted.site.reason], 2 * arguments.sites)
     before = findings(sorted({planted.path for planted in tried}))
-    usable = [planted for planted in tried if not refused(planted, before)]
+    # Code that is given a ground is looked at with that.
+    usable = [planted for planted in tried if planted.site.ground or not refused(planted, before)]
     chosen = drawn(usable, arguments.sites)
     for number, batch in enumerate(rounds(chosen), 1):
         print(f"round {number}: {len(batch)} faults", file=sys.stderr)

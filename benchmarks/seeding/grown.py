@@ -20,7 +20,7 @@ _STAYS = "what the file saves or loads by itself cannot be taken out"
 
 def grown(source: Source) -> Iterator[Site]:
     """Give each training loop a checkpoint, and each kind of fault in turn. Its own saves and loads are taken out."""
-    out = _cleared(source)
+    out = cleared(source)
     for training in trainings(source):
         row = training.loop.body[-1].lineno
         for code, what, ground, edits in _faults(source, training):
@@ -30,7 +30,7 @@ def grown(source: Source) -> Iterator[Site]:
                 yield Site(code, row, what, (*out, *edits), "", (*out, *ground))
 
 
-def _cleared(source: Source) -> tuple[Edit, ...] | None:
+def cleared(source: Source) -> tuple[Edit, ...] | None:
     """The edits that take all saves, loads and restores out of a file; None where one of them has a use."""
     edits = []
     for call in (*handed_over(source), *restores(source)):
@@ -70,7 +70,8 @@ def _written(source: Source, training: Training) -> Iterator[Fault]:
     whole = training.entries()
     right = (_save(source, training, whole),)
     kinds = [("CKP201", ("optimizer",)), ("CKP205", ("rng_state",)), ("CKP206", ("torch_version", "cuda_version"))]
-    kinds += [({"scheduler": "CKP202", "scaler": "CKP203"}[kind], (kind,)) for kind, _ in training.others]
+    others = [(kind, name) for kind, name in training.others if kind != "scheduler" or "last_epoch" not in source.text]
+    kinds += [({"scheduler": "CKP202", "scaler": "CKP203"}[kind], (kind,)) for kind, _ in others]
     for code, kind in kinds:
         text = training.entries(without=kind)
         yield code, f"a checkpoint without {kind[0]}", right, (_save(source, training, text),)
@@ -216,16 +217,18 @@ def _resume(
     """The edits that let a loop save and go on; none where its turns are not counted by `range(n)`."""
     turns = training.loop.iter
     counted = isinstance(turns, ast.Call) and isinstance(turns.func, ast.Name) and turns.func.id == "range"
-    if not isinstance(turns, ast.Call) or not counted or len(turns.args) != 1 or turns.keywords:
+    if not isinstance(turns, ast.Call) or not counted or len(turns.args) not in (1, 2) or turns.keywords:
         return ()
-    start, _ = source.span(turns.args[0])
+    start, end = source.span(turns.args[0])
+    first = source.part(turns.args[0]) if len(turns.args) == 2 else "0"
+    begin = (start, end, "first_turn") if len(turns.args) == 2 else (start, start, "first_turn, ")
     ahead = source.before(
-        training.loop, "first_turn = 0", 'if os.path.isfile("last.pt"):', f"    checkpoint = {_LOAD}",
+        training.loop, f"first_turn = {first}", 'if os.path.isfile("last.pt"):', f"    checkpoint = {_LOAD}",
         *(f"    {line}" for line in lines),
     )  # fmt: skip
     joined = (ahead[0], ahead[1], "".join(edit[2] for edit in before) + ahead[2])
     saving = source.after(training.loop.body[-1], *within, f'torch.save({saved}, "last.pt")')
-    return joined, (start, start, "first_turn, "), saving, *source.importing("os")
+    return joined, begin, saving, *source.importing("os")
 
 
 def _bare(source: Source, training: Training) -> Fault:

@@ -82,6 +82,10 @@ def from_network(source: Source) -> Iterator[Site]:
             continue
         if keyword(call, "weights_only") is not None or _NOT_A_PATH.search(path):
             yield Site("CKP304", call.lineno, "download before", reason="weights_only is said, or no path is loaded")
+        elif re.search(rf"\b{re.escape(path)} = (?:\w+\.)*\w*(?:ckpt|download|cache|url|pretrained)\w*\(", source.text):
+            yield Site(
+                "CKP304", call.lineno, "download before", reason="the file is fetched, and may be checked, already"
+            )
         elif source.stands_alone(statement):
             line = f'torch.hub.download_url_to_file("https://example.org/weights.pth", {path})'
             yield Site("CKP304", call.lineno, "download before", (source.before(statement, line),))
@@ -192,11 +196,25 @@ def refused(source: Source) -> Iterator[Site]:
         reason = "" if all(not _is_false(call) for call in reading) else "a load of the file has weights_only=False"
         if len(list(checkpoints(source))) > 1 or checkpoint.changed:
             reason = "several saves, or keys added later"
+        if not any(_reads_of(source, call, keys) >= 2 for call in reading):
+            reason = "no load of the file reads enough of its keys"
         if not any(owner_of_state(value) for value in checkpoint.node.values):
             reason = "no weights in the checkpoint"
         start = source.span(checkpoint.node)[0] + 1
         edit = (start, start, '"torch_version": torch.__version__, ')
         yield Site("CKP311", reading[0].lineno, "torch.__version__ saved", (edit,), reason)
+
+
+def _reads_of(source: Source, call: ast.Call, keys: set[object]) -> float:
+    """How many of the keys are read of what a load gives, in its function; common ones count half."""
+    statement = source.statement(call)
+    name = dotted(statement.targets[0]) if isinstance(statement, ast.Assign) and statement.value is call else ""
+    found = {
+        node.slice.value
+        for node in ast.walk(source.scope(call))
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and dotted(node.value) == name
+    }
+    return sum(0.5 if key in ("model", "state_dict", "epoch") else 1.0 for key in found & keys) if name else 0
 
 
 def fallback(source: Source) -> Iterator[Site]:
@@ -208,8 +226,8 @@ def fallback(source: Source) -> Iterator[Site]:
         given = keyword(call, "weights_only")
         if given is not None and not (isinstance(given.value, ast.Constant) and given.value.value is True):
             continue
-        if "\n" in source.part(statement):
-            yield Site("CKP312", call.lineno, "except: load again", reason="a statement of several lines")
+        if "\n" in source.part(statement) or any(isinstance(one, ast.IfExp) for one in ast.walk(statement)):
+            yield Site("CKP312", call.lineno, "except: load again", reason="several lines, or a load under a condition")
             continue
         start, end = source.span(statement)
         text, at = source.part(statement), source.span(call)[1] - start - 1

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from seeding.grown import cleared
 from seeding.restoring import module_restores
 from seeding.source import (
     MODULE_NAME,
@@ -175,12 +176,19 @@ def restored_early(source: Source) -> Iterator[Site]:
         reason = "" if source.stands_alone(built) else "statements that cannot be moved"
         if re.search(r"SGD\(", text) and "momentum" not in text:
             reason = "an optimizer without state"
-        if re.search(r"DataParallel|Accelerator|deepspeed|Fabric|load_state_dict", source.part_of(source.scope(move))):
-            reason = "something else is restored or placed here"
+        out = cleared(source)
+        if re.search(
+            r"DataParallel|Accelerator|deepspeed|Fabric|gradient_allreduce", source.part_of(source.scope(move))
+        ):
+            reason = "something else places the module here"
+        if out is None:
+            reason = "something else is restored here"
         line = f'{optimizer}.load_state_dict(torch.load("optimizer.pt", map_location="cpu", weights_only=True))'
         late = source.after(built, line, f"{name}.{device}")
-        ground = (source.after(built, line),)
-        yield Site("CKP407", move.lineno, f"{name}.{device} after the restore", (stay, late), reason, ground)
+        ground = (*(out or ()), source.after(built, line))
+        yield Site(
+            "CKP407", move.lineno, f"{name}.{device} after the restore", (*(out or ()), stay, late), reason, ground
+        )
 
 
 def _moved_at_once(source: Source) -> Iterator[tuple[ast.stmt, str, str, Edit]]:

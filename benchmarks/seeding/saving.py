@@ -203,7 +203,7 @@ def device_bound(source: Source) -> Iterator[Site]:
 
 def on_device(source: Source) -> Iterator[Site]:
     """107: write the weights of a module where it lies, on a device."""
-    if re.search(r"DataParallel|init_process_group|torch\.compile|Accelerator|deepspeed|Fabric|\.cpu\(\)", source.text):
+    if re.search(r"DataParallel|init_process_group|torch\.compile|Accelerator|deepspeed|Fabric", source.text):
         return
     for call in source.calls:
         statement, scope = source.statement(call), source.scope(call)
@@ -215,8 +215,8 @@ def on_device(source: Source) -> Iterator[Site]:
         if isinstance(statement, ast.Assign) and [dotted(one) for one in statement.targets] != [name]:
             continue
         reason = "" if isinstance(scope, Function) and scope.body is source.block(statement) else "moved in a branch"
-        if "torch.save" in source.text or not re.search(r"(?m)^import torch\b", source.text):
-            reason = "the file saves already, or does not import torch"
+        if not re.search(r"(?m)^import torch\b", source.text):
+            reason = "torch is not imported"
         if not source.stands_alone(last) or len(source.block(statement)) < 2:
             reason = "statements that cannot be moved"
         save, copies = (

@@ -183,6 +183,8 @@ def _for_optimizer(source: Source, checkpoint: Checkpoint, place: int) -> str:
 
 
 def _with_optimizer(source: Source, checkpoint: Checkpoint, place: int) -> str:
+    if "last_epoch" in source.text and "sched" in source.part(checkpoint.node.values[place]):
+        return "the schedule is set by last_epoch"
     return "" if "optimizer" in checkpoint.kinds else "no optimizer state beside it"
 
 
@@ -256,6 +258,8 @@ def _forgotten(
     built = [one for one in _statements(home) if isinstance(one, ast.Assign) and dotted(one.targets[0]) == optimizer]
     if re.search(words, source.text, re.IGNORECASE):
         return Site(code, row, what, reason="the file has one already")
+    if "last_epoch" in source.text:
+        return Site(code, row, what, reason="the schedule is set by last_epoch")
     if len(built) > 1 or not all(map(source.stands_alone, built)) or checkpoint.changed:
         return Site(code, row, what, reason="the optimizer is not built once where the checkpoint is")
     if not re.search(r"(?m)^import torch\b", source.text):

@@ -139,10 +139,11 @@ def _optimized(scope: ast.AST, optimizer: str) -> set[str]:
 def _metric(loop: ast.For) -> str:
     """A number that says how good a turn was, bound in the loop's own body; "" where there is none."""
     names = [
-        target.id
+        name.id
         for node in loop.body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         for target in node.targets
-        if isinstance(target, ast.Name) and _METRIC.search(target.id)
+        for name in (target.elts if isinstance(target, ast.Tuple) else [target])
+        if isinstance(name, ast.Name) and _METRIC.search(name.id)
     ]
     return names[-1] if names else ""

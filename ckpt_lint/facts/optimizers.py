@@ -70,9 +70,9 @@ def built_elsewhere(view: View) -> Iterator[Built]:
         if not isinstance(statement, t.Assign) or call.role != "value" or len(statement.targets) != 1:
             continue
         target = statement.targets[0]
-        if named_role(last_name(target)) != apis.OPTIMIZER or _constructor(view, call, apis.OPTIMIZER) is not None:
-            continue
         of = tuple(_modules(view.module, call))
+        if named_role(last_name(target)) != apis.OPTIMIZER or (of and _constructor(view, call, apis.OPTIMIZER)):
+            continue
         if not of and _FACTORY.search(last_name(call.func)):
             of = tuple(a.value for a in call.args if view.role(a.value) == apis.MODULE)
         if of and view.module.variable(target) is not None:

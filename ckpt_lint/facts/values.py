@@ -12,8 +12,23 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.kinds import (
-    ARRAY_METHODS, CLASS, DICT, FOREIGN, FUNCTION, LOADED, NUMBER, NUMPY, OBJECT, PATH, SCRIPT, STATE_DICT, STRING, TENSOR,
-    kinds_of_item, kinds_of_literal, kinds_of_name,
+    ARRAY_METHODS,
+    CLASS,
+    DICT,
+    FOREIGN,
+    FUNCTION,
+    LOADED,
+    NUMBER,
+    NUMPY,
+    OBJECT,
+    PATH,
+    SCRIPT,
+    STATE_DICT,
+    STRING,
+    TENSOR,
+    kinds_of_item,
+    kinds_of_literal,
+    kinds_of_name,
 )  # fmt: skip
 from ckpt_lint.facts.unwrapping import unwrapped_argument
 from ckpt_lint.facts.world import Definition, World
@@ -162,14 +177,11 @@ class Values:
     def kinds(self, module: ModuleFacts, expr: t.Expr, returns: int = MAX_RETURNS) -> frozenset[str]:
         """What the value of an expression may be; empty where nothing is known. Names alone are no evidence here."""
         key = (expr, returns)
-        known = self._kinds.get(key)
-        if known is None:
+        if key not in self._kinds:
             self._kinds[key] = frozenset()
-            out: set[str] = set()
-            for origin in self.origins(module, expr):
-                out |= self.kinds_of(origin, returns)
-            known = self._kinds[key] = frozenset(out)
-        return known
+            found = (self.kinds_of(origin, returns) for origin in self.origins(module, expr))
+            self._kinds[key] = frozenset().union(*found)
+        return self._kinds[key]
 
     def kinds_of(self, origin: Origin, returns: int = MAX_RETURNS) -> set[str]:
         """What an origin makes."""
@@ -312,17 +324,17 @@ class Values:
         """`net = model.module if hasattr(model, "module") else model`: each of what a name is bound to is a module."""
         if name not in self._aliases:
             self._aliases[name] = False  # `a = b` and `b = a` in a loop
-            bound = [binding.value for binding in module.names.bindings(name) if binding.how == "assign"]
-            values = [v for b in bound for v in ((b.body, b.orelse) if isinstance(b, t.IfExp) else (b,))]
-            plain = [v for v in values if isinstance(v, (t.Name, t.Attribute)) and self.module_like(module, v)]
-            self._aliases[name] = bool(values) and len(plain) == len(values)
+            bound = (b.value for b in module.names.bindings(name) if b.how == "assign")
+            values = (v for b in bound for v in ((b.body, b.orelse) if isinstance(b, t.IfExp) else (b,)))
+            like = [isinstance(v, (t.Name, t.Attribute)) and self.module_like(module, v) for v in values]
+            self._aliases[name] = bool(like) and all(like)
         return self._aliases[name]
 
     def _named_as_module(self, module: ModuleFacts, expr: t.Name | t.Attribute) -> bool:
         """A conventional name: a plain one, `self.model`, `x.module`, or one of a module's own; `args.model` is none."""
-        if isinstance(expr, t.Attribute) and expr.attr != "module" and not module.names.is_self(expr.value):
-            return bool(apis.MODULE_NAMES.match(conventional(expr))) and self.module_like(module, expr.value)
-        return bool(apis.MODULE_NAMES.match(conventional(expr)))
+        part = isinstance(expr, t.Attribute) and expr.attr != "module" and not module.names.is_self(expr.value)
+        named = bool(apis.MODULE_NAMES.match(conventional(expr)))
+        return named and (not part or (isinstance(expr, t.Attribute) and self.module_like(module, expr.value)))
 
     def used_as(self, module: ModuleFacts, expr: t.Expr) -> bool | None:
         """True where a variable is used as a module somewhere, False where it is used as a dict, None else."""
