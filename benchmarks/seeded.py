@@ -32,7 +32,7 @@ from corpus import MORE, PACKAGES, cache_folder, corpus, python_files
 from fix_corpus import applied, decoded
 from measure import ckpt_lint, expect, measured, work_folder
 from seeding import collective, grown, loading, order, restoring, saving, state
-from seeding.expected import IMPLIED, IN_TESTS, REVERSIBLE, STRONGER, TESTS
+from seeding.expected import IMPLIED, IN_TESTS, REVERSIBLE, STRONGER, TESTS, WRITTEN
 from seeding.source import Edit, Function, Mutator, Site, Source, apply
 from seeding.wrapping import importable, wrappers
 
@@ -239,7 +239,8 @@ def rounds(chosen: list[Planted]) -> list[list[Planted]]:
         for batch in made:
             near = [one for one in batch if one.project == planted.project]
             beside = [one for one in near if one.path.parent == planted.path.parent]
-            taken = any(one.path == planted.path for one in near)
+            taken = any(one.path == planted.path or one.site.code in WRITTEN for one in near)
+            taken = taken or (bool(near) and planted.site.code in WRITTEN)
             if len(near) < AT_ONCE_IN_A_PROJECT and len(beside) < AT_ONCE_IN_A_FOLDER and not taken:
                 batch.append(planted)
                 break

@@ -14,13 +14,13 @@ IMPLIED: dict[str, frozenset[str]] = {
     "CKP105": frozenset({"CKP208"}),
     "CKP110": frozenset({"CKP311"}),
     "CKP111": frozenset({"CKP311", "CKP418"}),
-    "CKP113": frozenset({"CKP115"}),
+    "CKP113": frozenset({"CKP115", "CKP301", "CKP302", "CKP311"}),
     "CKP114": frozenset({"CKP311"}),
-    "CKP115": frozenset({"CKP113"}),
+    "CKP115": frozenset({"CKP113", "CKP208"}),
     "CKP201": frozenset({"CKP209"}),
     "CKP208": frozenset({"CKP115"}),
     "CKP209": frozenset({"CKP103"}),
-    "CKP211": frozenset({"CKP105", "CKP115"}),
+    "CKP211": frozenset({"CKP105", "CKP115", "CKP208"}),
     "CKP302": frozenset({"CKP309"}),
     "CKP304": frozenset({"CKP308"}),
     "CKP307": frozenset({"CKP302", "CKP309"}),
@@ -30,6 +30,8 @@ IMPLIED: dict[str, frozenset[str]] = {
     "CKP416": frozenset({"CKP309"}),
     "CKP419": frozenset({"CKP306", "CKP409"}),
 }
+# Faults of what is written: they change what is found where it is read, and are planted alone in a project.
+WRITTEN = frozenset({"CKP101", "CKP102", "CKP109", "CKP110", "CKP111", "CKP113", "CKP114", "CKP311"})
 # Of one argument only the strongest rule speaks: where one of these does, the fault is not this rule's.
 STRONGER: dict[str, frozenset[str]] = {
     "CKP301": frozenset({"CKP306", "CKP310"}),

@@ -173,7 +173,8 @@ def _resumed(source: Source, training: Training) -> Iterator[Fault]:
                           f"{training.model}.load_state_dict(checkpoint)") for line in loads]  # fmt: skip
     yield "CKP418", "['model'] dropped", ground, _resume(source, training, whole, wrong)
     wrong = [line.replace('["model"])', '["model"], assign=True)') for line in loads]
-    yield "CKP416", "assign=True", ground, _resume(source, training, whole, wrong)
+    if training.built:
+        yield "CKP416", "assign=True", ground, _resume(source, training, whole, wrong)
     again = whole.replace(f"{training.turn} + 1", training.turn)
     yield "CKP412", f"{training.turn} + 1 -> {training.turn}", ground, _resume(source, training, again, loads)
     yield from _with_scheduler(source, training, ground)
@@ -186,7 +187,8 @@ def _resumed(source: Source, training: Training) -> Iterator[Fault]:
             _resume(source, training, both, taken, best, _best_lines(training)),
             _resume(source, training, whole, loads, best, _best_lines(training)),
         )  # fmt: skip
-    yield _bare(source, training)
+    if training.built:
+        yield _bare(source, training)
 
 
 def _with_scheduler(source: Source, training: Training, ground: tuple[Edit, ...]) -> Iterator[Fault]:

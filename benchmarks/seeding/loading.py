@@ -104,7 +104,12 @@ def by_pickle(source: Source) -> Iterator[Site]:
 def hard_coded(source: Source) -> Iterator[Site]:
     """306: map_location="cuda:0"."""
     for call, value in _locations(source):
-        reason = "the file tests or demands CUDA" if re.search(r"is_available\(\)|assert .*cuda", source.text) else ""
+        asked = any(isinstance(one, ast.If) and "cuda" in source.part(one.test) for one in source.above(call))
+        reason = (
+            "the file tests or demands CUDA"
+            if asked or re.search(r"is_available\(\)|assert .*cuda", source.text)
+            else ""
+        )
         yield Site("CKP306", call.lineno, 'map_location="cuda:0"', (source.replace(value, '"cuda:0"'),), reason)
 
 
@@ -243,7 +248,9 @@ def no_mmap(source: Source) -> Iterator[Site]:
     for call in loads(source):
         given = keyword(call, "mmap")
         if given is not None and isinstance(given.value, ast.Constant) and given.value.value is True:
-            yield Site("CKP309", call.lineno, "mmap=True dropped", (without_argument(source, call, given),))
+            copied = re.search(r"load_state_dict\(", source.part_of(source.scope(call)))
+            reason = "" if copied else "what is read goes elsewhere"
+            yield Site("CKP309", call.lineno, "mmap=True dropped", (without_argument(source, call, given),), reason)
 
 
 MUTATORS = (

@@ -242,6 +242,8 @@ def left_behind(source: Source) -> Iterator[Site]:
         reason = "" if used and set(others) - {name} else "it is not used here, or nothing else is moved"
         if not re.search(rf"(?<![\w.]){re.escape(name)} = (?:\w+\.)*[A-Z]\w*\(", text):
             reason = "nothing here shows how the module was made"
+        if re.search(rf"[(,]\s*{re.escape(name)}\s*[,)]", text.replace(f"load_state_dict({name})", "")):
+            reason = "it is handed on"
         if name in {one.arg for one in ast.walk(scope.args) if isinstance(one, ast.arg)}:
             reason = "it comes from the caller"
         if (

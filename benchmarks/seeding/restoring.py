@@ -113,6 +113,9 @@ def no_eval(source: Source) -> Iterator[Site]:
                 reason = "the function trains"
             if not re.search(made, source.part_of(scope)):
                 reason = "nothing here shows how the module was made"
+            before = source.part_of(scope).partition(source.part(quiet[0]))[0]
+            if re.search(rf"[(,]\s*{re.escape(name)}\s*[,)]", before):
+                reason = "it is handed on before it runs"
             edits = (source.replace(evals[0], "pass"),) if evals else ()
             yield Site("CKP405", quiet[0].lineno, f"{name}.eval() removed", edits, reason)
 

@@ -172,7 +172,7 @@ class Source:
 
     def importing(self, module: str) -> tuple[Edit, ...]:
         """The edit that imports a module where the file does not."""
-        if re.search(rf"(?m)^import {module}\b", self.text):
+        if re.search(rf"(?m)^import {module}[ \t]*(?:$|,|#)", self.text):
             return ()
         return ((self.docs_end, self.docs_end, f"import {module}\n"),)
 

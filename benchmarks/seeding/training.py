@@ -25,6 +25,8 @@ class Training:
     optimizer: str
     others: tuple[tuple[str, str], ...]
     metric: str
+    built: bool
+    """Whether the optimizer is seen to be built over the module, in the same function or class."""
 
     def entries(self, *, without: tuple[str, ...] = (), plus: tuple[tuple[str, str], ...] = ()) -> str:
         """The dict of a whole training checkpoint, without some kinds of state."""
@@ -58,6 +60,9 @@ def _training(source: Source, loop: ast.For, scope: ast.AST) -> Training | None:
         by_kind.setdefault(kind_of(name), []).append(name)
     optimizers = by_kind.pop("optimizer", [])
     models = _optimized(_home(source, loop, optimizers[0]), optimizers[0]) if len(optimizers) == 1 else set()
+    built = bool(models)
+    if models is None:
+        return None  # what is optimized has no name that says so
     models = models or _run(loop)
     if len(models) != 1 or len(optimizers) != 1 or any(len(names) > 1 for names in by_kind.values()):
         return None
@@ -68,7 +73,7 @@ def _training(source: Source, loop: ast.For, scope: ast.AST) -> Training | None:
     if EMA_NAME.search(text) or ("scaler" not in by_kind and "GradScaler" in source.text):
         return None
     assert isinstance(loop.target, ast.Name)
-    return Training(loop, scope, loop.target.id, min(models), optimizers[0], others, _metric(loop))
+    return Training(loop, scope, loop.target.id, min(models), optimizers[0], others, _metric(loop), built)
 
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
@@ -124,8 +129,8 @@ def _run(loop: ast.For) -> set[str]:
     return {name for name in found if MODULE_NAME.search(name)}
 
 
-def _optimized(scope: ast.AST, optimizer: str) -> set[str]:
-    """The modules over whose parameters the optimizer is built in this function or class."""
+def _optimized(scope: ast.AST, optimizer: str) -> set[str] | None:
+    """The modules over whose parameters the optimizer is built here; none where it is not, None where it is not clear."""
     found = set()
     for node in ast.walk(scope):
         if isinstance(node, ast.Assign) and any(dotted(target) == optimizer for target in node.targets):
@@ -133,7 +138,7 @@ def _optimized(scope: ast.AST, optimizer: str) -> set[str]:
                 owner, _, method = dotted(call.func).rpartition(".")
                 if method == "parameters":
                     found.add(owner)
-    return {name for name in found if MODULE_NAME.search(name)} if len(found) == 1 else set()
+    return None if len(found) > 1 or any(not MODULE_NAME.search(name) for name in found) else found
 
 
 def _metric(loop: ast.For) -> str:
