@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ckpt_lint import rules, suppress
+from ckpt_lint import rules, suppress, unused
 from ckpt_lint.edits import ast_parses, converge
 from ckpt_lint.facts.explained import facts_at
 from ckpt_lint.facts.view import Facts, Other, Report, View
@@ -117,13 +117,20 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
 def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     """The findings of a source: read, asked of every rule that is on, suppressed, one finding an argument."""
     read = project.read(source)
-    codes = settings.codes_for(source.path)
-    found = list(_findings(source, read, project=project, settings=settings, codes=codes))
+    codes, notes = settings.codes_for(source.path), project.notes(source)
+    whole = settings.noqa and not (notes or read.problems or source.problems)
+    if whole and unused.RULE.code in codes and unused.may_matter(source):
+        every = frozenset(rule.code for rule in rules.ALL)
+        heard = list(_findings(source, read, project=project, settings=settings, codes=every))
+        found = [f for f in heard if f.finding.code in codes]
+        found += [_Found(finding, ()) for finding in unused.unused(source, [f.finding for f in heard], rules.ALL)]
+    else:
+        found = list(_findings(source, read, project=project, settings=settings, codes=codes))
     found.sort(key=lambda f: f.finding.sort_key)
     sorted_out = suppress.suppress((f.finding for f in found), texts_of(source) if settings.noqa else {})
     kept = {id(f) for f in sorted_out.kept}
     spoken = _strongest([f for f in found if id(f.finding) in kept])
-    return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed, project.notes(source))
+    return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed, notes)
 
 
 def explain(

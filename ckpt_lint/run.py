@@ -33,6 +33,8 @@ PAYS_FROM = 600_000
 HOPELESS_FACTOR = 100
 """A file this many times larger than `max-file-size` is not even read."""
 
+UNUSED_SUPPRESSION = "CKP901"
+
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
@@ -140,7 +142,7 @@ class Worker:
         if isinstance(data, Problem):
             return Weighed(target, Weight.SPECIAL)
         size = min(len(data), settings.max_file_size)
-        if _must_be_read(data) or not settings.gate or may_matter(data):
+        if _must_be_read(data) or not settings.gate or may_matter(data) or _may_be_unused(data, settings):
             return Weighed(target, Weight.PARSED, size)
         if imports_own(data, os.path.abspath(target.path)):
             return Weighed(target, Weight.UNSURE, size)
@@ -168,7 +170,7 @@ class Worker:
 
     def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""
-        if not settings.gate or may_matter(data):
+        if not settings.gate or may_matter(data) or _may_be_unused(data, settings):
             return True
         return named and imports_own(data, os.path.abspath(path)) and self.workspace.reaches(path, data, settings)
 
@@ -274,6 +276,11 @@ def _read(path: str, settings: Settings) -> bytes | Problem:
             return stream.read()
     except OSError as error:
         return Problem(Status.UNREADABLE, error.strerror or str(error))
+
+
+def _may_be_unused(data: bytes, settings: Settings) -> bool:
+    """Whether a suppression stands in the bytes, and CKP901 asks whether it is used."""
+    return UNUSED_SUPPRESSION in settings.selected and (b"CKP" in data or b"ckp" in data)
 
 
 def _must_be_read(data: bytes) -> bool:

@@ -39,7 +39,7 @@ def suppress(findings: Iterable[Finding], texts: Mapping[int | None, str]) -> So
         return Sorted(found, ())
     if any(ignores_file(text) for text in spoken.values()):
         return Sorted((), found)
-    lines = {cell: _Lines(text) for cell, text in spoken.items()}
+    lines = {cell: Lines(text) for cell, text in spoken.items()}
     silenced = [_is_silenced(finding, lines) for finding in found]
     return Sorted(
         tuple(finding for finding, silent in zip(found, silenced) if not silent),
@@ -49,7 +49,7 @@ def suppress(findings: Iterable[Finding], texts: Mapping[int | None, str]) -> So
 
 def ignores_file(text: str) -> bool:
     """Whether a line of its own says `# flake8: noqa`."""
-    return any(WHOLE_FILE.match(line) for line in _split(text))
+    return any(WHOLE_FILE.match(line) for line in split_lines(text))
 
 
 def codes_of(line: str) -> tuple[str, ...] | None:
@@ -60,27 +60,31 @@ def codes_of(line: str) -> tuple[str, ...] | None:
     return tuple(code for code in _SEPARATOR.split(match["codes"] or "") if code)
 
 
-class _Lines:
+class Lines:
     """The lines of a text as flake8 looks for comments in them; tokens are read once, and only where needed."""
 
     def __init__(self, text: str) -> None:
-        self.lines = _split(text)
-        self._joined: dict[int, str] | None = None
+        self.lines = split_lines(text)
+        self._joined: dict[int, tuple[int, int]] | None = None
+
+    def joined(self, row: int) -> tuple[int, int]:
+        """The first and the last of the rows that flake8 joins with `row` (from 1)."""
+        if self._joined is None:
+            self._joined = _joined_rows(self.lines)
+        return self._joined.get(row, (row, row))
 
     def comment_text(self, row: int) -> str:
-        """The line `row` (from 1) with the lines that flake8 joins with it."""
-        if self._joined is None:
-            self._joined = _joined_lines(self.lines)
-        own = self.lines[row - 1] if 0 < row <= len(self.lines) else ""
-        return self._joined.get(row, own)
+        """The line `row` with the lines that flake8 joins with it."""
+        first, last = self.joined(row)
+        return "".join(self.lines[max(first - 1, 0) : last])
 
 
-def _split(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     """Lines with their ends, as a file object in text mode gives them."""
     return io.StringIO(text, newline=None).readlines()
 
 
-def _is_silenced(finding: Finding, lines: Mapping[int | None, _Lines]) -> bool:
+def _is_silenced(finding: Finding, lines: Mapping[int | None, Lines]) -> bool:
     cell = lines.get(finding.location.cell)
     if cell is None:
         return False
@@ -88,9 +92,9 @@ def _is_silenced(finding: Finding, lines: Mapping[int | None, _Lines]) -> bool:
     return any(codes is not None and (not codes or finding.code.startswith(codes)) for codes in comments)
 
 
-def _joined_lines(lines: list[str]) -> dict[int, str]:
-    """For every row of a logical line's physical parts, the rows joined; empty where the text has no tokens."""
-    joined: dict[int, str] = {}
+def _joined_rows(lines: list[str]) -> dict[int, tuple[int, int]]:
+    """For every row of a logical line's physical parts, their first and last row; empty where there are no tokens."""
+    joined: dict[int, tuple[int, int]] = {}
     first, last = len(lines) + 2, -1
     try:
         for token in tokenize.generate_tokens(iter([*lines, ""]).__next__):
@@ -98,7 +102,7 @@ def _joined_lines(lines: list[str]) -> dict[int, str]:
                 continue
             first, last = min(first, token.start[0]), max(last, token.end[0])
             if token.type in (tokenize.NL, tokenize.NEWLINE):
-                joined.update(dict.fromkeys(range(first, last + 1), "".join(lines[first - 1 : last])))
+                joined.update(dict.fromkeys(range(first, last + 1), (first, last)))
                 first, last = len(lines) + 2, -1
     except (tokenize.TokenError, SyntaxError):
         return {}

@@ -18,7 +18,7 @@ LAYERS = (
     ("edits",),
     ("facts",),
     ("rules",),
-    ("engine", "suppress"),
+    ("engine", "suppress", "directives", "unused"),
     ("select", "config", "discover", "workspace", "write"),
     ("checkpoint_file", "run", "parallel"),
     ("report",),

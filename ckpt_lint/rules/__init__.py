@@ -67,6 +67,7 @@ from ckpt_lint.rules.saving import (
     whole_module_save,
     wrapped_state_dict,
 )
+from ckpt_lint.rules.tool import unused_suppression
 from ckpt_lint.rules.training_state import (
     best_or_latest_only,
     missing_best_metric,
@@ -156,5 +157,6 @@ MODULES: tuple[RuleModule, ...] = (
     not_a_checkpoint,
     non_finite_weights,
     partial_training_state,
+    unused_suppression,
 )
 ALL: tuple[RuleInfo, ...] = tuple(module.RULE for module in MODULES)

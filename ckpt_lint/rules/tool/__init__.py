@@ -1,0 +1,1 @@
+"""Rules about what is written for the tool itself: CKP9."""
