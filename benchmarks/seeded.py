@@ -164,6 +164,8 @@ def beyond(path: Path, source: Source, site: Site) -> str:
         return "a test"
     if not re.search(r"(?m)^[ \t]*(?:import torch\b|from torch\b)", source.text):
         return "torch comes from another file, by a star"
+    if re.search(r"(?mi)^[ \t]*#[ \t]*flake8[:=][ \t]*noqa", source.text):
+        return "the file is suppressed whole"
     return ""
 
 
