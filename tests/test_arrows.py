@@ -18,7 +18,7 @@ LAYERS = (
     ("edits",),
     ("facts",),
     ("rules",),
-    ("engine", "suppress", "directives", "unused"),
+    ("engine", "suppress", "directives", "unused", "add_noqa"),
     ("select", "config", "discover", "workspace", "write"),
     ("checkpoint_file", "run", "parallel"),
     ("report",),

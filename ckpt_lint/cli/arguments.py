@@ -30,7 +30,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_inspect(commands.add_parser("inspect", help="say what a checkpoint file is and holds", epilog=_INSPECTED))
     _add_verify(commands.add_parser("verify", help="confirm fixes on real checkpoints under torch", epilog=_VERDICTS))
     _add_clean(commands.add_parser("clean", help="remove the fact cache"))
-    return parser.parse_args(argv)
+    return parser.parse_args(_with_equals(argv))
+
+
+def _with_equals(argv: Sequence[str]) -> list[str]:
+    """`--add-noqa PATH` is no reason: one needs a `=`, which argparse cannot ask for."""
+    ours = argv.index("--") if "--" in argv else len(argv)
+    return [f"{word}=" if word == "--add-noqa" and place < ours else word for place, word in enumerate(argv)]
 
 
 def _clean(arguments: argparse.Namespace) -> int:
@@ -89,6 +95,8 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     _switch(parser, "--fix", help="apply safe fixes")
     _switch(parser, "--unsafe-fixes", help="show, and with --fix apply, unsafe fixes too")
     parser.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    reason = "write a `noqa` comment for every finding, with a reason where one is given"
+    parser.add_argument("--add-noqa", nargs="?", const="", metavar="REASON", help=reason)
     parser.add_argument("--deep", action="store_true", help="read the tensors of checkpoint files too: CRCs, NaN")
     parser.add_argument("--output-format", choices=OUTPUT_FORMATS, help="how findings are shown (default: full)")
     parser.add_argument("--statistics", action="store_true", help="count the findings of every rule instead")

@@ -33,9 +33,15 @@ def check(arguments: argparse.Namespace) -> int:
 
         if len(paths) > 1:
             raise ConfigError("`-` stands alone")
+        if arguments.add_noqa is not None:
+            raise ConfigError("`-` is no file to write comments to")
         return check_stdin(arguments, configs)
     if arguments.show_settings:
         return _show_settings(paths, configs)
+    if arguments.add_noqa is not None:
+        from ckpt_lint.cli.add_noqa import add_noqa
+
+        return add_noqa(arguments, configs)
     targets = discover(paths, configs)
     if arguments.show_files:
         return _show_files(targets)
