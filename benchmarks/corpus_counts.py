@@ -73,7 +73,9 @@ def sample(findings: list[Finding]) -> list[Finding]:
     drawn: list[Finding] = []
     for code in sorted({str(finding["code"]) for finding in findings}):
         of_code = [finding for finding in findings if finding["code"] == code]
-        of_code.sort(key=lambda finding: tuple(str(finding[key]).zfill(9) for key in ("package", "path", "cell", "row")))
+        of_code.sort(
+            key=lambda finding: tuple(str(finding[key]).zfill(9) for key in ("package", "path", "cell", "row"))
+        )
         drawn += random.Random(SEED).sample(of_code, min(SAMPLE, len(of_code)))
     return drawn
 

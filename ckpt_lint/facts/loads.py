@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ckpt_lint import apis
@@ -203,10 +203,19 @@ class Loads:
         return Load(module, call, api, given, is_open, forwards=forwards)
 
     def _forwards(
-        self, module: ModuleFacts, function: t.FunctionDef, given: Mapping[str, t.Expr], doubles: Sequence[t.Expr]
+        self,
+        module: ModuleFacts,
+        function: t.FunctionDef,
+        given: Mapping[str, t.Expr],
+        doubles: Sequence[t.Expr],
+        elsewhere: Collection[str] = (),
     ) -> frozenset[str]:
-        """What the function around a load leaves to its callers: a parameter itself, or everything by `**kwargs`."""
-        out = {name for name in FORWARDED if name in given and parameter_of(module, given[name], function)}
+        """What the function around a load leaves to its callers: a parameter itself, or everything by `**kwargs`.
+
+        Arguments `elsewhere` were given inside a wrapper or by its defaults, perhaps in another file: they are settled.
+        """
+        here = [name for name in FORWARDED if name in given and name not in elsewhere]
+        out = {name for name in here if parameter_of(module, given[name], function)}
         for value in doubles:
             param = parameter_of(module, value, function)
             if param is not None and param.kind == "double-star":
@@ -284,18 +293,20 @@ class Loads:
                 given[name] = extra[name]
         for name, value in _passed_by_star(call, function, inner).items():
             given.setdefault(name, value)
-        forwards = self._outer_forwards(module, call, given)
+        forwards = self._outer_forwards(module, call, given, homes)
         return Load(
             module, call, inner.api, given, is_open, wrapper, inner, inherited, forwards, inner.handed_over, homes,
             (inner.unknown | settled_keys(inner.module, inner.call)) - set(extra),
         )  # fmt: skip
 
-    def _outer_forwards(self, module: ModuleFacts, call: t.Call, given: Mapping[str, t.Expr]) -> frozenset[str]:
+    def _outer_forwards(
+        self, module: ModuleFacts, call: t.Call, given: Mapping[str, t.Expr], elsewhere: Collection[str]
+    ) -> frozenset[str]:
         function = flow.function_of(call)
         if function is None:
             return frozenset()
         doubles = [arg.value for arg in call.args if arg.star == "**"]
-        return self._forwards(module, function, given, doubles)
+        return self._forwards(module, function, given, doubles, elsewhere)
 
 
     def forwarded_parameter(self, wrapper: Definition, inner: Load, name: str) -> t.Parameter | None:
