@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoint
+from ckpt_lint.facts.guards import tests_above
 from ckpt_lint.facts.linked import linked_saves
 from ckpt_lint.facts.moves import Placement
 from ckpt_lint.facts.restores import Part, Restore
@@ -66,7 +67,7 @@ def _of_part(view: View, restore: Restore, part: Part) -> Mismatch | None:
 
 
 def _is_tested(view: View, found: Mismatch) -> bool:
-    """Whether the code around a restore looks at prefixes, asks for the key, or catches what does not fit."""
+    """Whether the code around a restore looks at prefixes, asks for a key, or catches what does not fit."""
     call = found.restore.call
     if any(isinstance(parent, t.Try) and parent.handlers for parent in t.ancestors(call)):
         return True
@@ -77,7 +78,14 @@ def _is_tested(view: View, found: Mismatch) -> bool:
         if isinstance(node, t.Compare) and node.ops[0] in ("in", "not in"):
             if view.module.string(node.left) in (found.saved, found.wanted):
                 return True
-    return False
+    keys = view.checkpoint(found.save).keys
+    return any(_asks_for(view.module, test.test, keys) for test in tests_above(call))
+
+
+def _asks_for(module: ModuleFacts, test: t.Expr, keys: Sequence[str]) -> bool:
+    """`if "epoch" in checkpoint`: the two layouts are told apart by a key of one of them."""
+    asked = (n for n in t.walk(test) if isinstance(n, t.Compare) and n.ops[0] in ("in", "not in"))
+    return any(module.string(node.left) in keys for node in asked)
 
 
 def _mismatch(view: View, restore: Restore, part: Part, save: Save) -> Mismatch | None:

@@ -308,7 +308,6 @@ class Loads:
         doubles = [arg.value for arg in call.args if arg.star == "**"]
         return self._forwards(module, function, given, doubles, elsewhere)
 
-
     def forwarded_parameter(self, wrapper: Definition, inner: Load, name: str) -> t.Parameter | None:
         """The parameter of a load wrapper that becomes the argument `name` of the load in it."""
         if not isinstance(wrapper.node, t.FunctionDef) or name not in inner.given:

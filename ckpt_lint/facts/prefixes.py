@@ -18,6 +18,9 @@ WRAPPERS = ("module.", "_orig_mod.")
 """Prefixes that wrappers of torch put on every key: evidence enough for a state dict."""
 
 STRIPPERS = frozenset({"replace", "lstrip", "strip", "split"})
+INFIXES = ("default.",)
+"""Names that stand inside keys only: peft's adapter in `lora_A.default.weight`."""
+
 _CHANGERS = frozenset({"replace", "lstrip", "strip", "sub", "split", "removeprefix", "rsplit", "partition"})
 
 
@@ -77,7 +80,7 @@ def _stripped(module: ModuleFacts, call: t.Call) -> str | None:
     if not args or len(args) != len(call.args):
         return None
     prefix = module.string(args[0])
-    if prefix is None or not (PREFIX.match(prefix) or prefix == "_orig_mod."):
+    if prefix is None or prefix in INFIXES or not (PREFIX.match(prefix) or prefix == "_orig_mod."):
         return None
     if last_name(call.func) == "replace":
         return prefix if len(args) >= 2 and module.string(args[1]) == "" else None
