@@ -28,6 +28,27 @@ def write_atomic(path: str, data: bytes, *, expected: bytes) -> Problem | None:
         return _not_fixed(f"could not be written: {error.strerror or error}")
 
 
+def create_atomic(path: str, data: bytes) -> None:
+    """Make `path` a file that holds `data`, in the place of the one that is there. Raises OSError.
+
+    The bytes are flushed to a new file in the same folder, which is then renamed: a crash leaves the old file, or the
+    new one. A symbolic link stays one. The mode is that of any new file.
+    """
+    target = os.path.realpath(path)
+    temporary = os.path.join(os.path.dirname(target), f"{_PREFIX}{secrets.token_hex(8)}.tmp")
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        os.replace(temporary, target)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    _flush_folder(os.path.dirname(target))
+
+
 def _not_fixed(message: str) -> Problem:
     return Problem(Status.NOT_FIXED, message)
 

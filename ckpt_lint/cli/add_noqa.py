@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from ckpt_lint.add_noqa import annotated
-from ckpt_lint.cli.check import Verdict
 from ckpt_lint.cli.clean import cache_of
+from ckpt_lint.cli.show import Verdict
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import discover
 from ckpt_lint.model import Problem

@@ -99,6 +99,10 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--add-noqa", nargs="?", const="", metavar="REASON", help=reason)
     parser.add_argument("--deep", action="store_true", help="read the tensors of checkpoint files too: CRCs, NaN")
     parser.add_argument("--output-format", choices=OUTPUT_FORMATS, help="how findings are shown (default: full)")
+    parser.add_argument("-o", "--output-file", metavar="FILE", help="write the report there")
+    known = "a file of findings that are not reported; rows and cells do not count"
+    parser.add_argument("--baseline", metavar="FILE", help=known)
+    parser.add_argument("--update-baseline", action="store_true", help="write what is found now to the baseline")
     parser.add_argument("--statistics", action="store_true", help="count the findings of every rule instead")
     parser.add_argument("--show-files", action="store_true", help="list the files that would be checked")
     parser.add_argument("--show-settings", action="store_true", help="show the settings of the first file")

@@ -7,7 +7,8 @@ import contextlib
 import dataclasses
 import sys
 
-from ckpt_lint.cli.check import mode_of, show
+from ckpt_lint.cli.check import mode_of
+from ckpt_lint.cli.show import show
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import STDIN
 from ckpt_lint.model import Outcome, Problem
@@ -29,12 +30,12 @@ def check_stdin(arguments: argparse.Namespace, configs: Configs) -> int:
     else:
         result = Worker(configs, mode).check_bytes(name or STDIN, data, settings, named=name is not None)
     if arguments.diff or not mode.applicabilities:
-        return show([result], arguments, settings)
+        return show([result], arguments, settings, configs)
     fixed, result = _fixed(data, result)
     sys.stdout.buffer.write(fixed)
     sys.stdout.flush()
     with contextlib.redirect_stdout(sys.stderr):
-        return show([result], arguments, settings)
+        return show([result], arguments, settings, configs)
 
 
 def _fixed(data: bytes, result: FileResult) -> tuple[bytes, FileResult]:

@@ -36,7 +36,7 @@ def added(folder: Path, text: str, *options: str, name: str = "a.py") -> str:
         ("x = LOAD  # noqa:E501,F401 because", "x = LOAD  # noqa:E501,F401, CKP302 because"),
         ("x = LOAD  # type: ignore", "x = LOAD  # type: ignore  # noqa: CKP302"),
         ("x = LOAD   ", "x = LOAD  # noqa: CKP302"),
-        ('x = torch.load(\n    p,\n    map_location="cpu",\n)', 'x = torch.load(  # noqa: CKP302\n    p,\n    map_location="cpu",\n)'),
+        ('x = torch.load(\n  p, map_location="cpu"\n)', 'x = torch.load(  # noqa: CKP302\n  p, map_location="cpu"\n)'),
         ('x = (LOAD, """a\nb""")', 'x = (LOAD, """a\nb""")  # noqa: CKP302'),
         ("x = \\\n    LOAD", "x = \\\n    LOAD  # noqa: CKP302"),
         ("x = LOAD; \\\ny = 1", "x = LOAD; \\\ny = 1  # noqa: CKP302"),
