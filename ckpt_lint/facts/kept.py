@@ -269,10 +269,30 @@ def _step_in_loop(
         inside = loop.start <= use.start < loop.end
         if (inside and flow.dominates(bound, use)) or (not inside and use.start < loop.end):
             continue
+        if inside and _new_each_round(module, held, loop, use):
+            continue
         step = next((s for s in steps if loop.start <= s.start < loop.end), None)
         if step is not None:
             return step
     return None
+
+
+def _new_each_round(module: ModuleFacts, held: _Held, loop: t.Stmt, use: t.Expr) -> bool:
+    """Whether `state = {...}` of the same round, or each branch of a test of it, is what a use reads."""
+    base: t.Expr = held.target
+    while isinstance(base, t.Subscript):
+        base = base.value
+    places = [place for place in module.uses(base) if bound_target(place) and loop.start <= place.start < use.start]
+    for place in places:
+        statement = flow.statement_of(place)
+        if flow.dominates(statement, use):
+            return True
+        branch = statement.parent
+        if isinstance(branch, t.If) and flow.dominates(branch, use):
+            sides = {flow.statement_of(p).role for p in places if flow.statement_of(p).parent is branch}
+            if {"body", "orelse"} <= sides:
+                return True
+    return False
 
 
 def leaves_loop(bound: t.Stmt) -> bool:

@@ -16,6 +16,7 @@ TRAINERS = re.compile(
     r"^_?(do_|run_|one_)?(epoch_|step_)?(train|training|fit|finetune|fine_tune)(_(one|an?))?"
     r"(_(epochs?|steps?|batch|iter|loop|model|net|network|fn|func|val|loader))*$|^run_epoch$|^optimize_parameters$"
 )
+_MODES = frozenset({"training", "mode", "was_training", "is_training", "training_mode"})
 _DEPTH = 2
 
 
@@ -55,10 +56,10 @@ class Steps:
         return any(role_of(self.values, module, value) == apis.OPTIMIZER for value in asked)
 
     def _named_so(self, module: ModuleFacts, call: t.Call, name: str) -> bool:
-        """A function we cannot see, called as functions that train are; `model.train()` only sets a mode."""
+        """A function we cannot see, called as functions that train are; `model.train(mode)` only sets a mode."""
         if not TRAINERS.match(name):
             return False
-        plain = [a for a in call.args if not (isinstance(a.value, t.Constant) and isinstance(a.value.value, bool))]
+        plain = [a for a in call.args if not _is_mode(a.value)]
         return bool(plain) or name != "train"
 
     def _body_trains(self, module: ModuleFacts, function: t.FunctionDef, depth: int) -> bool:
@@ -67,6 +68,13 @@ class Steps:
             self._trains[function] = False
             known = self._trains[function] = any(self.is_step(module, c, depth) for c in calls_in(module, function))
         return known
+
+
+def _is_mode(value: t.Expr) -> bool:
+    """What `Module.train` takes: True, `other.training`, `mode`."""
+    if isinstance(value, t.Constant):
+        return isinstance(value.value, bool)
+    return last_name(value) in _MODES
 
 
 def calls_in(module: ModuleFacts, function: t.FunctionDef) -> Iterator[t.Call]:
