@@ -123,7 +123,8 @@ def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
         every = frozenset(rule.code for rule in rules.ALL)
         heard = list(_findings(source, read, project=project, settings=settings, codes=every))
         found = [f for f in heard if f.finding.code in codes]
-        found += [_Found(finding, ()) for finding in unused.unused(source, [f.finding for f in heard], rules.ALL)]
+        spare = unused.unused(source, [f.finding for f in heard], rules.ALL)
+        found += [_Found(replace(one, fix=settings.adjusted(one.code, one.fix)), ()) for one in spare]
     else:
         found = list(_findings(source, read, project=project, settings=settings, codes=codes))
     found.sort(key=lambda f: f.finding.sort_key)
@@ -235,7 +236,7 @@ def _found(report: Report, rule: RuleInfo, view: View, project: Project) -> _Fou
         location=source.location(span.start),
         end_location=source.location(span.end),
         noqa_row=source.location(min(call.start, span.start)).row,
-        fix=_bounded(report.fix, call, source),
+        fix=view.settings.adjusted(rule.code, _bounded(report.fix, call, source)),
         fix_withheld=report.fix_withheld,
         related=tuple(r for other in report.others if (r := _related(other, view, project)) is not None),
         call=call.span,

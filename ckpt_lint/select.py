@@ -44,6 +44,43 @@ def resolve(rules: Sequence[RuleInfo], layers: Iterable[Selection]) -> frozenset
     return frozenset(enabled)
 
 
+def resolve_unfixable(rules: Sequence[RuleInfo], layers: Iterable[Selection]) -> frozenset[str]:
+    """The codes whose fixes are left out: `select` stands for `fixable`, `ignore` for `unfixable`. Raises UnknownSelector.
+
+    A prefix means every rule that begins with it, whether on by default or not.
+    """
+    fixable = {rule.code for rule in rules}
+    for layer in layers:
+        if layer.select is not None:
+            fixable = set()
+        for code, on in _last_words(rules, layer.select or (), layer.ignore).items():
+            (fixable.add if on else fixable.discard)(code)
+    return frozenset(rule.code for rule in rules) - fixable
+
+
+def resolve_safety(
+    rules: Sequence[RuleInfo], safe: Sequence[str], unsafe: Sequence[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The codes whose unsafe fixes count as safe, and those whose safe fixes count as unsafe. Raises UnknownSelector.
+
+    The more specific selector wins, and at the same length `unsafe` does.
+    """
+    words = _last_words(rules, safe, unsafe)
+    return (
+        frozenset(code for code, is_safe in words.items() if is_safe),
+        frozenset(code for code, is_safe in words.items() if not is_safe),
+    )
+
+
+def _last_words(rules: Sequence[RuleInfo], yes: Sequence[str], no: Sequence[str]) -> dict[str, bool]:
+    """Yes or no for every code that is spoken of; the last word belongs to the most specific selector, then to no."""
+    ranked = [
+        (_specificity(rules, name), word, meant_by(rules, name)) for word, names in ((True, yes), (False, no)) for name in names
+    ]
+    ranked.sort(key=lambda row: (row[0], not row[1]))
+    return {code: word for _, word, codes in ranked for code in codes}
+
+
 def selected_by(rules: Sequence[RuleInfo], selector: str) -> frozenset[str]:
     """The codes that `selector` turns on: an off rule only by its code, its name or `ALL`. Raises UnknownSelector."""
     named = meant_by(rules, selector)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ckpt_lint.model import RuleInfo, Severity
+from ckpt_lint.model import Applicability, Fix, RuleInfo, Severity
 
 if TYPE_CHECKING:
     import pathspec
@@ -102,6 +102,7 @@ class Settings:
     `selected` are the codes that are on, `in_tests` those that stay on in `test_paths`. `torch_version` is a version or
     a range ("2.6", ">=2.4,<2.8") that wins over the manifests, None where nobody gave one. `max_file_size` is in bytes.
     `gate` lets files without a word of checkpoints pass unread, and `noqa` says whether suppression comments count.
+    The fixes of `unfixable` codes are left out; those of `made_safe` and `made_unsafe` ones are taken for such.
     `source` names the configuration file, None where there is none. `python` and `checkpoints` (file or function to
     globs, relative to `root`) are for the verifier. `checkpoint_files` are the checkpoint files that a folder is searched
     for: by default none.
@@ -110,6 +111,9 @@ class Settings:
     selected: frozenset[str] = frozenset()
     in_tests: frozenset[str] = frozenset()
     per_file_ignores: tuple[PerFileIgnore, ...] = ()
+    unfixable: frozenset[str] = frozenset()
+    made_safe: frozenset[str] = frozenset()
+    made_unsafe: frozenset[str] = frozenset()
     test_paths: Patterns = Patterns(globs=DEFAULT_TEST_PATHS)
     trusted_paths: tuple[TrustedPath, ...] = ()
     api: ApiNames = ApiNames()
@@ -153,6 +157,16 @@ class Settings:
             if codes & ignore.codes and ignore.applies_to(path):
                 codes -= ignore.codes
         return codes
+
+    def adjusted(self, code: str, fix: Fix | None) -> Fix | None:
+        """The fix of the rule `code` as it counts here; one to be finished by hand stays that."""
+        if fix is None or code in self.unfixable:
+            return None
+        if fix.applicability is Applicability.UNSAFE and code in self.made_safe:
+            return replace(fix, applicability=Applicability.SAFE)
+        if fix.applicability is Applicability.SAFE and code in self.made_unsafe:
+            return replace(fix, applicability=Applicability.UNSAFE)
+        return fix
 
     def trusted(self, checkpoint: str) -> str | None:
         """The reason why the checkpoint file `checkpoint` (a path as the code writes it) is trusted, or None."""

@@ -17,6 +17,8 @@ _KEYS = (
     "select",
     "ignore",
     "extend-select",
+    "fixable",
+    "unfixable",
     "exclude",
     "extend-exclude",
     "force-exclude",

@@ -8,13 +8,17 @@ from typing import Any
 
 from ckpt_lint.config.options import INSTALLED, ConfigError, Layer
 from ckpt_lint.model import RuleInfo, Severity
-from ckpt_lint.select import Selection, UnknownSelector, meant_by, resolve
+from ckpt_lint.select import Selection, UnknownSelector, meant_by, resolve, resolve_safety, resolve_unfixable
 from ckpt_lint.settings import Patterns, PerFileIgnore, Settings, TrustedPath
+
+_MEANT = ("ignore", "fixable", "unfixable", "extend-safe-fixes", "extend-unsafe-fixes")
+"""Keys in which a prefix means rules that are off by default, too."""
 
 
 def merge(layers: Sequence[Layer], rules: Sequence[RuleInfo], *, root: str) -> Settings:
     """The settings after all layers, the first weakest. Raises ConfigError for a selector that names no rule."""
-    settings = replace(Settings.isolated(rules, root=root), selected=_selected(layers, rules))
+    selected = _selected(layers, rules)
+    settings = _with_fixes(replace(Settings.isolated(rules, root=root), selected=selected), layers, rules)
     for layer in layers:
         settings = _with_lists(_with_values(settings, layer.options), layer, rules)
     return settings
@@ -24,6 +28,20 @@ def _selected(layers: Sequence[Layer], rules: Sequence[RuleInfo]) -> frozenset[s
     for layer in layers:
         _blame(layer, rules)
     return resolve(rules, [_selection(layer.options) for layer in layers])
+
+
+def _with_fixes(settings: Settings, layers: Sequence[Layer], rules: Sequence[RuleInfo]) -> Settings:
+    """What is said of the fixes of rules."""
+    options = [layer.options for layer in layers]
+    said = [
+        Selection(None if "fixable" not in one else tuple(one["fixable"]), ignore=tuple(one.get("unfixable", ())))
+        for one in options
+    ]
+    safe = tuple(name for one in options for name in one.get("extend-safe-fixes", ()))
+    unsafe = tuple(name for one in options for name in one.get("extend-unsafe-fixes", ()))
+    made_safe, made_unsafe = resolve_safety(rules, safe, unsafe)
+    unfixable = resolve_unfixable(rules, said)
+    return replace(settings, unfixable=unfixable, made_safe=made_safe, made_unsafe=made_unsafe)
 
 
 def _selection(options: Mapping[str, Any]) -> Selection:
@@ -37,10 +55,10 @@ def _selection(options: Mapping[str, Any]) -> Selection:
 
 def _blame(layer: Layer, rules: Sequence[RuleInfo]) -> None:
     """Raise ConfigError, naming the key, for the first selector of `layer` that cannot be resolved."""
-    for key in ("select", "extend-select", "ignore"):
+    for key in ("select", "extend-select", *_MEANT):
         names = tuple(layer.options.get(key, ()))
         try:
-            resolve(rules, [Selection(ignore=names) if key == "ignore" else Selection(select=names)])
+            resolve(rules, [Selection(ignore=names) if key in _MEANT else Selection(select=names)])
         except UnknownSelector as error:
             raise ConfigError(f"{layer.origin}: `{key}`: {error}") from None
 

@@ -134,6 +134,10 @@ OPTIONS: Mapping[str, Option] = {
     "select": Option(_texts, '["CKP"]', "Rules that are on, by code, prefix, name or group."),
     "extend-select": Option(_texts, "[]", "Rules that are on besides those of `select`."),
     "ignore": Option(_texts, "[]", "Rules that are off."),
+    "fixable": Option(_texts, '["ALL"]', "Rules whose fixes are shown and applied."),
+    "unfixable": Option(_texts, "[]", "Rules whose fixes are neither shown nor applied."),
+    "extend-safe-fixes": Option(_texts, "[]", "Rules whose unsafe fixes count as safe."),
+    "extend-unsafe-fixes": Option(_texts, "[]", "Rules whose safe fixes count as unsafe; wins over the former."),
     "per-file-ignores": Option(
         _codes_by_pattern, "{}", "Rules that are off in some files; `!` before a pattern negates it."
     ),

@@ -32,6 +32,9 @@ def _values(settings: Settings) -> Iterator[tuple[str, object]]:
     yield "exclude", [glob for patterns in settings.exclude for glob in patterns.globs]
     yield "force-exclude", settings.force_exclude
     yield "respect-gitignore", settings.respect_gitignore
+    yield "unfixable", sorted(settings.unfixable)
+    yield "extend-safe-fixes", sorted(settings.made_safe)
+    yield "extend-unsafe-fixes", sorted(settings.made_unsafe)
     ignores = {
         ("!" if ignore.negated else "") + ignore.patterns.globs[0]: sorted(ignore.codes)
         for ignore in settings.per_file_ignores
