@@ -21,7 +21,7 @@ RANK = re.compile(
 
 MAIN = re.compile(
     r"(is|on|if)_?(local_?|global_?|world_?)?(main|master|primary|chief|root|leader|zero|first)"
-    r"($|_(process|proc|rank|worker|node|gpu|device|replica))"
+    r"($|_(process|proc|rank|worker|node|gpu|device|replica|ordinal))"
     r"|(main|master|primary|root|first|zero|chief)_(process|proc|rank|worker|replica)|rank_?(zero|0)|global_zero"
     r"|process_zero|(master|main)_only|^(master|primary|chief|main)$|should_save|save_on_this|is_saver|on_(main|master)",
     re.IGNORECASE,
