@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ckpt_lint import apis
+from ckpt_lint.facts.guards import tests_above
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.paths import path_facts
 from ckpt_lint.facts.refused_loads import refused_by
 from ckpt_lint.facts.whole import module_uses
+from ckpt_lint.source import tree as t
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import View
@@ -33,6 +35,14 @@ def trusted(view: View, load: Load) -> bool:
     """Whether the loaded path is a bundled file that the settings trust."""
     text = path_facts(view.facts.values, load.path_module, load.path)
     return text.constant and view.settings.trusted(text.text) is not None
+
+
+def asked_for_false(load: Load) -> bool:
+    """Whether a load runs only where the caller said no: `if not weights_only: return torch.load(path)`."""
+    return any(
+        not test.outcome and isinstance(test.test, t.Name) and test.test.id == "weights_only"
+        for test in tests_above(load.call)
+    )
 
 
 def without_weights_only(view: View, load: Load) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.facts.boundary import boundary, trusted
+from ckpt_lint.facts.boundary import asked_for_false, boundary, trusted
 from ckpt_lint.facts.downloads import download_behind
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.view import Other, Report, View
@@ -42,7 +42,7 @@ def fetch(model, repo):
 """,
         silent=(
             "the hub loader (CKP302 and CKP308 speak of it)",
-            "`weights_only=True`, or a computed `weights_only`",
+            "`weights_only=True`, or a computed `weights_only`, or a load that runs only where that variable is false",
             "the project declares torch >= 2.6 and the load leaves `weights_only` to the default",
             "a digest is compared before the load, or in a function that is called before it",
             "the path is one of `trusted-paths`",
@@ -59,7 +59,7 @@ def check(view: View) -> Iterator[Report]:
             continue
         if load.inner is not None and "weights_only" not in load.inner.forwards:
             continue
-        if not _unpickles(view, load) or trusted(view, load):
+        if not _unpickles(view, load) or trusted(view, load) or asked_for_false(load):
             continue
         found = download_behind(view, load)
         if found is None:

@@ -9,7 +9,7 @@ from ckpt_lint import apis
 from ckpt_lint.edits import replace
 from ckpt_lint.facts.allowlists import inside_safe_globals
 from ckpt_lint.facts.arguments import set_argument
-from ckpt_lint.facts.boundary import boundary, trusted, withheld_because, without_weights_only
+from ckpt_lint.facts.boundary import asked_for_false, boundary, trusted, withheld_because, without_weights_only
 from ckpt_lint.facts.fallbacks import is_fallback
 from ckpt_lint.facts.judged import Judged, judged
 from ckpt_lint.facts.loads import Load
@@ -53,6 +53,7 @@ def restore(model, path):
             "a `pickle_module` is given (CKP303)",
             "the load is the handler of a `weights_only=True` load (CKP312)",
             "`weights_only` may come in a `**kwargs`, or from the callers of a load wrapper",
+            "the load runs only where a variable `weights_only` is false: somebody asked for it",
             "the path is one of `trusted-paths`",
         ),
         fix_safety=(
@@ -81,7 +82,7 @@ def check(view: View) -> Iterator[Report]:
             continue
         if load.api == apis.TORCH_LOAD and (view.bounds.default_is_safe or view.bounds.default_is_unknown):
             continue
-        if found.place.start in seen or trusted(view, load) or is_fallback(view, load):
+        if found.place.start in seen or trusted(view, load) or is_fallback(view, load) or asked_for_false(load):
             continue
         seen.add(found.place.start)
         yield _report(view, found)
