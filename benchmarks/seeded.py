@@ -33,6 +33,7 @@ from fix_corpus import applied, decoded
 from measure import ckpt_lint, expect, measured, work_folder
 from seeding import collective, grown, loading, order, restoring, saving, state
 from seeding.expected import IMPLIED, IN_TESTS, REVERSIBLE, STRONGER, TESTS, WRITTEN
+from seeding.reasons import REASONS
 from seeding.source import Edit, Function, Mutator, Site, Source, apply
 from seeding.wrapping import importable, wrappers
 
@@ -370,7 +371,9 @@ def table(sites: list[Planted], tried: list[Planted], chosen: list[Planted]) -> 
             sum(one.restored for one in fixed) if fixed and code in REVERSIBLE else "",
         ]  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    lines += ["", "Not found, or found with something else beside:", ""]
+    projects = sorted({one.project.name for one in sites})
+    lines += ["", f"{len(projects)} packages and repositories: {', '.join(projects)}.", ""]
+    lines += ["Not found, or found with something else beside:", ""]
     lines += [f"- {odd(one)}" for one in chosen if not one.site.reason and (not one.found or unexpected(one))]
     return "\n".join(lines) + "\n"
 
@@ -379,7 +382,8 @@ def odd(planted: Planted) -> str:
     """A fault that was not found as it should be, in one line; the place is that before the fault."""
     place = planted.path.relative_to(planted.project.parent).as_posix()
     what = "missed" if not planted.found else "also " + named(Counter(unexpected(planted)))
-    return f"{planted.site.code} {place}:{planted.site.row}: {planted.site.what}: {what}"
+    why = REASONS.get((planted.site.code, place), "not looked into")
+    return f"{planted.site.code} {place}:{planted.site.row}: {planted.site.what}: {what}: {why}"
 
 
 def named(counts: Counter[str]) -> str:
