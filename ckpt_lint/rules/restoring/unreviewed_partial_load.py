@@ -45,6 +45,7 @@ def restore(model, path):
         silent=(
             "the result is tested or returned; outside of resume paths also where it is printed or logged",
             "the dict was intersected with the model's own keys, and what is left is counted",
+            "the keys were compared with the model's own before, and what is missing raises",
             "`strict` is a variable",
             "the `strict` of other functions (`torch.jit.trace`, a method that the project defines itself)",
         ),
@@ -60,7 +61,7 @@ def check(view: View) -> Iterator[Report]:
             continue
         answer = answer_to(view, restore)
         resumes = view.facts.resumes.at(view.module, restore.call) is not None
-        if answer is Answer.USED or (answer is Answer.LOGGED and not resumes) or _counted(view, restore):
+        if answer is Answer.USED or (answer is Answer.LOGGED and not resumes) or _reviewed(view, restore):
             continue
         what = "only logged, and training goes on" if answer is Answer.LOGGED else "not looked at"
         yield Report(
@@ -79,16 +80,42 @@ def _is_partial(view: View, restore: Restore) -> bool:
     return not any(isinstance(d.node, t.FunctionDef) for d in view.facts.world.callees(view.module, restore.call))
 
 
-def _counted(view: View, restore: Restore) -> bool:
-    """Whether the dict was cut down to the model's own keys, and somebody counts what is left of it."""
-    state = restore.state
-    if state is None or view.module.variable(state) is None:
-        return False
+def _reviewed(view: View, restore: Restore) -> bool:
+    """Whether the dict was looked at before, beside the model's own keys."""
     body = flow.body_of(restore.call)
     own_keys = [c for c in view.module.calls_by_name.get("state_dict", ()) if flow.body_of(c) is body]
     if not any(c.start < restore.call.start for c in own_keys):
         return False
+    return _counted(view, restore, body) or _compared(view, restore, body)
+
+
+def _counted(view: View, restore: Restore, body: t.Node) -> bool:
+    """Whether the dict was cut down to the model's own keys, and somebody counts what is left of it."""
+    state = restore.state
+    if state is None or view.module.variable(state) is None:
+        return False
     return any(_is_counted(place) for place in view.module.uses(state) if flow.body_of(place) is body)
+
+
+def _compared(view: View, restore: Restore, body: t.Node) -> bool:
+    """`missing = [k for k in own if k not in state]`, and `if missing: raise ...`, before the restore."""
+    for found in view.module.all(t.Comprehension):
+        binding = found.parent
+        if flow.body_of(found) is not body or found.start > restore.call.start or not isinstance(binding, t.Assign):
+            continue
+        asked = [test for generator in found.generators for test in generator.ifs]
+        if not any(isinstance(test, t.Compare) and test.ops[0] == "not in" for test in asked):
+            continue
+        if any(_raises(place, restore) for place in view.module.uses(binding.targets[0])):
+            return True
+    return False
+
+
+def _raises(place: t.Expr, restore: Restore) -> bool:
+    for parent in t.ancestors(place):
+        if isinstance(parent, t.If) and parent.test.start <= place.start < parent.test.end:
+            return parent.end <= restore.call.start and any(isinstance(n, t.Raise) for n in parent.body)
+    return False
 
 
 def _is_counted(place: t.Expr) -> bool:
