@@ -79,6 +79,7 @@ def report(
         folder=os.getcwd(),
         color=for_people and not arguments.output_file and wants_color(sys.stdout),
         unsafe=settings.unsafe_fixes,
+        terminal=not arguments.output_file and sys.stdout.isatty(),
     )
     totals = Verdict()
     for piece in renderer(output_format)(totals.watch(results), look):

@@ -8,7 +8,9 @@ from typing import Any
 
 from ckpt_lint.select import nearest
 
-OUTPUT_FORMATS = ("full", "concise", "json", "github", "sarif")
+OUTPUT_FORMATS = (
+    "full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "junit", "pylint", "rdjson", "sarif", "markdown",
+)  # fmt: skip
 FAIL_ON = ("error", "warning")
 INSTALLED = "installed"
 

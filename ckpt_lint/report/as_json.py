@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ckpt_lint.model import Artifact, Finding, Fix, Location, Problem, Related
-from ckpt_lint.report.look import Look, problem_code, url_of
+from ckpt_lint.report.look import Look, json_safe, problem_code, url_of
 from ckpt_lint.run import FileResult
 from ckpt_lint.source.text import Source
 
@@ -31,8 +31,8 @@ def rows(result: FileResult, look: Look) -> Iterator[dict[str, Any]]:
 
 
 def _indented(row: dict[str, Any]) -> str:
-    lines = json.dumps(row, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
-    return "\n".join(f"  {line}" for line in lines).encode("utf-8", "backslashreplace").decode()
+    lines = json.dumps(row, indent=2, sort_keys=True, ensure_ascii=False).split("\n")
+    return json_safe("\n".join(f"  {line}" for line in lines))
 
 
 def _finding(finding: Finding, source: Source | None, look: Look) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def unified(old: str, new: str, name: str, look: Look) -> Iterator[str]:
     for line in lines:
         style = {"+": "added", "-": "removed", "@": "frame"}.get(line[0], "")
         body = line if line.endswith("\n") else f"{line}\n"
-        yield look.paint(printable(body.rstrip("\n")), style) + "\n" if look.color else body
+        yield look.paint(printable(body.rstrip("\n")), style) + "\n" if look.color or look.terminal else body
         if not line.endswith("\n"):
             yield _NO_NEWLINE
 

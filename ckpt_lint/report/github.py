@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ckpt_lint.model import Location, Severity
-from ckpt_lint.report.look import Look, place, problem_code
+from ckpt_lint.report.look import Look, place, printable, problem_code
 from ckpt_lint.run import FileResult
 
 
@@ -37,7 +37,9 @@ def _span(start: Location, end: Location) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Lines keep their ends, which the command spells; what a terminal would obey in the log is spelled out."""
+    shown = "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n"))
+    return shown.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -17,12 +17,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What all formats are told: `folder` is the working folder, `unsafe` whether unsafe fixes are in play."""
+    """What all formats are told: `folder` is the working folder, `unsafe` whether unsafe fixes are in play.
+
+    `terminal` says that somebody reads it right away, and no program does.
+    """
 
     rules: Sequence[RuleInfo]
     folder: str = "/"
     color: bool = False
     unsafe: bool = False
+    terminal: bool = False
 
     def absolute(self, path: str) -> str:
         """A path as tools want it; `-` and URLs stay what they are."""
@@ -57,6 +61,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(
         lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else f"\\u{ord(match[0]):04x}", text
     )
+
+
+def json_safe(text: str) -> str:
+    """JSON text with what a terminal would obey spelled as JSON escapes: it can stand in strings only."""
+    return _CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def place(path: str, location: Location | None) -> str:

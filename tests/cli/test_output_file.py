@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ckpt_lint.cli.progress import Progress
+from ckpt_lint.config.options import OUTPUT_FORMATS
 from tests.cli.command import ckpt_lint, write
 
 HAZARD = 'import torch\n\nx = torch.load(p, map_location="cpu")\n'
@@ -68,7 +69,7 @@ def test_a_long_run_shows_how_far_it_is_and_clears_up(monkeypatch: pytest.Monkey
 
 
 def test_on_a_real_terminal_the_line_is_on_stderr_only(tmp_path: Path) -> None:
-    for number in range(400):
+    for number in range(1500):
         (tmp_path / f"f{number}.py").write_text(HAZARD.replace("p,", f"p{number},"))
     main, side = pty.openpty()
     root = str(Path(__file__).parents[2])
@@ -88,5 +89,18 @@ def test_on_a_real_terminal_the_line_is_on_stderr_only(tmp_path: Path) -> None:
             seen += piece
     os.close(main)
     assert done.wait() == 1
-    assert b"Checking [" in seen and b"of 400 files" in seen and seen.endswith(b"\r\x1b[2K")
+    assert b"Checking [" in seen and b"of 1500 files" in seen and seen.endswith(b"\r\x1b[2K")
     assert b"\x1b" not in (tmp_path / "out.txt").read_bytes()
+
+
+@pytest.mark.parametrize("output_format", OUTPUT_FORMATS)
+def test_a_file_with_an_evil_name_and_source_is_shown_without_harm(tmp_path: Path, output_format: str) -> None:
+    name = "\x1b[31m\u202e\x9b.py"
+    (tmp_path / name).write_text(f'import torch\nx = torch.load("\x1b]0;t\x07\u202e", map_location="cpu")  # {name}\n')
+    options = ("--output-format", output_format, "--baseline", "b.json")
+    (tmp_path / "b.json").write_text('{"version": 1, "findings": []}')
+    for more in ((), ("--update-baseline",), ()):
+        ran = ckpt_lint("check", *options, *more, cwd=tmp_path)
+        assert ran.code in (0, 1) and (ran.code == 1 or not more or "1 finding" in ran.out)
+        assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(ran.out + ran.err)
+    assert (tmp_path / "b.json").read_bytes().isascii() and b"\x1b" not in (tmp_path / "b.json").read_bytes()
