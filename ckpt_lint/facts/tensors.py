@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
 from ckpt_lint.facts.saves import Save
@@ -11,7 +12,8 @@ from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import Origin, Values
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts, last_name
+from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
+from ckpt_lint.source.scopes import Binding
 
 _PLAIN = frozenset({STRING, NUMBER, NUMPY, PATH, FUNCTION})
 _MOVES = frozenset({"to", "cuda", "xpu", "npu"})
@@ -32,7 +34,7 @@ def _deviceless_entry(values: Values, entry: Entry, function: t.Node) -> bool:
 
 def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.Node, depth: int) -> bool:
     kinds = values.kinds(module, value)
-    if kinds and kinds <= _PLAIN:
+    if (kinds and kinds <= _PLAIN) or _plain_attribute(values, module, value):
         return True
     if depth <= 0:
         return False
@@ -61,6 +63,58 @@ def _made_or_plain(values: Values, origin: Origin, value: t.Expr, function: t.No
     return origin.node is not value and isinstance(origin.node, (t.Sequence, t.Dict)) and (
         _deviceless(values, origin.module, origin.node, function, depth - 1)
     )
+
+
+def _plain_attribute(values: Values, module: ModuleFacts, value: t.Expr) -> bool:
+    """`self.count`, to which its class binds numbers only, or a list that takes numbers, or what it wrote before."""
+    holder = flow.class_of(value)
+    if holder is None or not isinstance(value, t.Attribute) or not module.names.is_self(value.value):
+        return False
+    bound = [b for b in module.names.attribute_bindings(holder, value.attr) if not _read_back(module, b)]
+    if not bound or not all(_plain_binding(values, module, b) for b in bound):
+        return False
+    return all(_plain_use(values, module, place) for place in module.uses(value))
+
+
+def _read_back(module: ModuleFacts, binding: Binding) -> bool:
+    """`self.count = data["count"]`, where `data` was loaded here."""
+    value = binding.value
+    if isinstance(value, t.Subscript):
+        if _loads(module, value.value):
+            return True
+        bound = module.names.bindings(value.value)
+        return bool(bound) and all(b.value is not None and b.value is not value and _loads(module, b.value) for b in bound)
+    return value is not None and _loads(module, value)
+
+
+def _loads(module: ModuleFacts, value: t.Expr) -> bool:
+    return isinstance(value, t.Call) and module.names.is_a(value.func, apis.TORCH_LOAD)
+
+
+def _plain_binding(values: Values, module: ModuleFacts, binding: Binding) -> bool:
+    if binding.how not in ("assign", "augment") or binding.value is None:
+        return False
+    if isinstance(binding.value, t.Sequence):
+        return not binding.value.items
+    return _is_plain(values, module, binding.value)
+
+
+def _plain_use(values: Values, module: ModuleFacts, place: t.Expr) -> bool:
+    """Whether a place puts nothing but numbers and strings into a list."""
+    parent = place.parent
+    if isinstance(parent, t.Subscript) and place.role == "value":
+        return not bound_target(parent)
+    call = parent.parent if isinstance(parent, t.Attribute) else None
+    if not isinstance(call, t.Call) or not isinstance(parent, t.Attribute) or parent.role != "func":
+        return True
+    if parent.attr == "append":
+        return all(_is_plain(values, module, arg.value) for arg in call.args)
+    return parent.attr not in ("extend", "insert", "update", "setdefault")
+
+
+def _is_plain(values: Values, module: ModuleFacts, value: t.Expr) -> bool:
+    kinds = values.kinds(module, value)
+    return bool(kinds) and kinds <= _PLAIN
 
 
 def _to_cpu(module: ModuleFacts, call: t.Call) -> bool:
