@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,8 +21,8 @@ class Files(Protocol):
         """The project file that `module` means in an import of the file `path`; None where none or several do."""
         ...
 
-    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
-        """The project's files that contain one of `words` (and one of `beside`, if any), in sorted order."""
+    def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
+        """The project's files that contain one of `words` (and a match of `beside`, if given), in sorted order."""
         ...
 
     def users(self, words: Sequence[str], path: str) -> Sequence[str]:
@@ -56,7 +57,7 @@ class NoFiles:
         """Nothing."""
         return None
 
-    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
+    def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
         """Nothing."""
         return ()
 

@@ -41,8 +41,10 @@ class Match:
 
 NO_MATCH = Match((), "")
 
-_SAVING = ("save", "dump", "checkpoint", "ckpt", "store", "snapshot", "persist", "write")
-"""Of these words one stands in every file that saves, whatever it calls its wrapper."""
+_SAVING = re.compile(
+    rb"(?:save|dump|checkpoint|ckpt|store|snapshot|persist)(?!_pretrained|_image|fig\(|txt\()\w*\(", re.IGNORECASE
+)
+"""Something of this kind is called in every file that saves, whatever it calls its wrapper."""
 
 
 class Matching:
@@ -124,11 +126,11 @@ class Matching:
             return []
         longest = max(keys, key=len)
         rest = [k for k in keys_read(self.restores, load) if k != longest]
-        return [s for m in self._modules([longest], load, rest) for s in self.saves.of(m)] if rest else []
+        return [s for m in self._modules(_spelt([longest]), load, _spelt(rest)) for s in self.saves.of(m)] if rest else []
 
     def saves_writing(self, key: str, load: Load) -> list[Save]:
         """Every save of the project that may write a key, those of the load's own file first."""
-        return [*self.saves.of(load.module), *(s for m in self._modules([key], load) for s in self.saves.of(m))]
+        return [*self.saves.of(load.module), *(s for m in self._modules(_spelt([key]), load) for s in self.saves.of(m))]
 
     def _by_keys(self, load: Load, saves: Sequence[Save]) -> tuple[Save, ...]:
         """Saves that write at least two of the keys that are read; a list or tuple by its length."""
@@ -166,3 +168,8 @@ def _uses_framework(module: ModuleFacts) -> bool:
 
 
 __all__ = ["Match", "Matching", "NO_MATCH"]
+
+
+def _spelt(keys: Sequence[str]) -> list[str]:
+    """How keys stand in a dict or a call of `dict`."""
+    return [form for key in keys for form in (f'"{key}"', f"'{key}'", f"{key}=")]

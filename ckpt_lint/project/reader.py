@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -69,7 +70,7 @@ class ProjectFiles:
         self._resolved: dict[tuple[str, str, int], str | None] = {}
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
-        self._mentions: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+        self._mentions: dict[tuple[tuple[str, ...], re.Pattern[bytes] | None], tuple[str, ...]] = {}
 
     @property
     def index(self) -> ModuleIndex:
@@ -160,15 +161,15 @@ class ProjectFiles:
             self._matters[path] = data is not None and may_matter(data)
         return self._matters[path]
 
-    def mentioning(self, words: Sequence[str], *, beside: Sequence[str] = ()) -> Sequence[str]:
-        """The files that contain one of `words` (and one of `beside`, if any)."""
-        key = (tuple(sorted(words)), tuple(beside))
+    def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
+        """The files that contain one of `words` (and a match of `beside`, if given)."""
+        key = (tuple(sorted(words)), beside)
         if key not in self._mentions:
-            wanted, others = [word.encode() for word in words], [word.encode() for word in beside] or [b""]
+            wanted = [word.encode() for word in words]
             found = []
             for path in self._sorted_paths:
                 data = self.disk.read(path)
-                if _contains(data, wanted) and _contains(data, others):
+                if _contains(data, wanted) and (beside is None or beside.search(data or b"")):
                     found.append(path)
             self._mentions[key] = tuple(found)
         return self._mentions[key]
