@@ -2,8 +2,9 @@
 
 Blanked are long docstrings, and the bodies of functions in which nothing is saved, loaded or restored, nothing tells of
 ranks, and which have nothing to do, by name and `CALL_HOPS` calls away, with one that does; of a class with such a
-method the methods that set attributes stay too. A blanked stretch becomes `...` and spaces: every other character
-keeps its place. The findings are those of the whole text: tests and benchmarks hold them against `--no-gate`.
+method the methods that set attributes stay too. A blanked stretch becomes one string of blanks, a single node for
+LibCST, which makes one of every empty line: every other character keeps its place. The findings are those of the whole
+text: tests and benchmarks hold them against `--no-gate`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.positions import NEWLINE
 
 CALL_HOPS = 2
+_QUOTES = '"' * 3
 SMALL = 300
 """Characters up to which nothing is worth blanking."""
 
@@ -27,7 +29,7 @@ _WORDS = re.compile(
 """What is saved, loaded or restored."""
 
 _CONTEXT = re.compile(
-    r"ckpt|(?<!gradient_)(?<!activation_)(?<!utils\.)checkpoint(?!ing|\()|init_process_group|DataParallel|RANK|main_process"
+    r"(?<![A-Za-z_.])(?:checkpoint|ckpt)s?(?![A-Za-z_(])|(?:checkpoint|ckpt)_(?:path|dir|file|name)|init_process_group|DataParallel|RANK|main_process"
     r"|barrier\(|broadcast\w*\(|all_gather|download|urlopen|urlretrieve|requests\.|torch\.compile|GradScaler|no_grad"
     r"|inference_mode|set_grad_enabled|jit\.trace|\.eval\(|\.train\(|\.backward\(|\.cuda\("
     r"|\.to\((?:device|self\.device|args|[\"']cuda)"
@@ -80,9 +82,10 @@ def sliced(code: str, module: ast.Module) -> str:
         if stretch.kept or stretch.start < done:
             continue
         pieces.append(code[done : stretch.start])
-        pieces.append("..." + _blank(code[stretch.start + 3 : stretch.end]))
+        pieces.append(_QUOTES + _blank(code[stretch.start + 3 : stretch.end - 3]) + _QUOTES)
         done = stretch.end
-        stretch.body[: len(stretch.body) if stretch.name else 1] = [_ellipsis(stretch.body[0])]
+        last = stretch.body[-1] if stretch.name else stretch.body[0]
+        stretch.body[: len(stretch.body) if stretch.name else 1] = [_empty_text(stretch.body[0], last)]
     pieces.append(code[done:])
     return "".join(pieces)
 
@@ -104,13 +107,13 @@ def _blank(text: str) -> str:
     return "\n".join([" " * (len(line) - 1) + "\r" if line.endswith("\r") else " " * len(line) for line in lines])
 
 
-def _ellipsis(first: ast.stmt) -> ast.stmt:
-    """`...` where a statement began."""
-    dots = ast.Constant(value=...)
-    statement = ast.Expr(value=dots)
-    for node in (dots, statement):
-        node.lineno = node.end_lineno = first.lineno
-        node.col_offset, node.end_col_offset = first.col_offset, first.col_offset + 3
+def _empty_text(first: ast.stmt, last: ast.stmt) -> ast.stmt:
+    """A text where statements were."""
+    text = ast.Constant(value="")
+    statement = ast.Expr(value=text)
+    for node in (text, statement):
+        node.lineno, node.col_offset = first.lineno, first.col_offset
+        node.end_lineno, node.end_col_offset = last.end_lineno, last.end_col_offset
     return statement
 
 
