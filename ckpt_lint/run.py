@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Applicability, Outcome, Problem, Status
-from ckpt_lint.project.imports import imports_own
+from ckpt_lint.project.imports import own_imports
 from ckpt_lint.settings import Settings
 from ckpt_lint.source.gate import may_matter
 
@@ -144,7 +144,7 @@ class Worker:
         size = min(len(data), settings.max_file_size)
         if _must_be_read(data) or not settings.gate or may_matter(data) or _may_be_unused(data, settings):
             return Weighed(target, Weight.PARSED, size)
-        if imports_own(data, os.path.abspath(target.path)):
+        if next(own_imports(data, os.path.abspath(target.path)), None) is not None:
             return Weighed(target, Weight.UNSURE, size)
         return Weighed(target, Weight.NOTHING)
 
@@ -172,7 +172,10 @@ class Worker:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""
         if not settings.gate or may_matter(data) or _may_be_unused(data, settings):
             return True
-        return named and imports_own(data, os.path.abspath(path)) and self.workspace.reaches(path, data, settings)
+        if not named:
+            return False
+        found = tuple(own_imports(data, os.path.abspath(path)))
+        return bool(found) and self.workspace.reaches(path, data, settings, found)
 
     @property
     def workspace(self) -> Workspace:
@@ -222,7 +225,7 @@ class Worker:
         if isinstance(source, Problem):
             return FileResult(Outcome(path, problems=(source,)))
         text = source.text.encode("utf-8", "surrogatepass")
-        if not source.problems and not self._matters(path, text, settings, named=named):
+        if text != data and not source.problems and not self._matters(path, text, settings, named=named):
             return FileResult(Outcome(path))
         return self._judge(source, settings, named=named)
 

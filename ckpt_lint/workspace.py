@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ckpt_lint.project.imports import imports, reached, without_texts, words_of
+from ckpt_lint.project.imports import Import, reached, without_texts, words_of
 from ckpt_lint.project.reader import Disk, ProjectFiles
 from ckpt_lint.settings import ApiNames, Settings
 
@@ -51,10 +51,10 @@ class KnownProject:
             self.__dict__.pop("facts", None)
             gc.collect()
 
-    def reaches(self, path: str, data: bytes) -> bool:
-        """Whether a file imports a save or load wrapper of the project and names it."""
+    def reaches(self, path: str, data: bytes, found: Iterable[Import]) -> bool:
+        """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
         code: bytes | None = None
-        for target in reached(self.files, path, imports(data), lambda: words_of(data), mattering=True):
+        for target in reached(self.files, path, found, lambda: words_of(data), mattering=True):
             if not self.files.matters(target):
                 continue
             names = self._offered_by(target)
@@ -120,10 +120,10 @@ class Workspace:
             gc.collect()
         return project
 
-    def reaches(self, path: str, data: bytes, settings: Settings) -> bool:
-        """Whether a file that the gate would let pass calls a wrapper of its project."""
+    def reaches(self, path: str, data: bytes, settings: Settings, found: Iterable[Import]) -> bool:
+        """Whether a file that the gate would let pass calls a wrapper of its project, given its own imports."""
         path = os.path.abspath(path)
-        return self.project_at(path, settings).reaches(path, data)
+        return self.project_at(path, settings).reaches(path, data, found)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 
 from ckpt_lint import engine
 from ckpt_lint.model import Problem
+from ckpt_lint.project.imports import own_imports
 from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.positions import parse_twin
 from ckpt_lint.source.slices import SMALL, sliced
@@ -93,5 +94,6 @@ def test_a_run_with_and_without_the_gate_counts_the_same(tmp_path: Path) -> None
     )
     assert not may_matter((tmp_path / "train.py").read_bytes())
     settings = settings_for(tmp_path, ALL_CODES)
-    assert Workspace().reaches(str(tmp_path / "train.py"), (tmp_path / "train.py").read_bytes(), settings)
+    path, data = str(tmp_path / "train.py"), (tmp_path / "train.py").read_bytes()
+    assert Workspace().reaches(path, data, settings, tuple(own_imports(data, path)))
     assert [row[0] for row in judged(tmp_path / "train.py", gate=True)] == ["CKP101"]

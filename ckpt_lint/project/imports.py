@@ -69,9 +69,9 @@ def foreign(module: str, path: str) -> bool:
     return first in OUTSIDE and f"/{first}/" not in path.replace("\\", "/")
 
 
-def imports_own(data: bytes, path: str) -> bool:
-    """Whether a file may import anything of its own project."""
-    return any(found.level or not foreign(found.module, path) for found in imports(data))
+def own_imports(data: bytes, path: str) -> Iterator[Import]:
+    """The imports of a file by which it may take something of its own project."""
+    return (found for found in imports(data) if found.level or not foreign(found.module, path))
 
 
 MAX_HOPS = 3

@@ -135,7 +135,7 @@ class ProjectFiles:
         """The project file that an import means."""
         if not level and (foreign(module, path) or module.partition(".")[0] not in self._first_names):
             return None
-        key = (os.path.dirname(path), module, level)
+        key = (path.rpartition(os.sep)[0], module, level)
         if key not in self._resolved:
             self._resolved[key] = resolve_import(self.index, path, module, level)
         return self._resolved[key]
