@@ -58,6 +58,8 @@ class KnownProject:
             if not self.files.matters(target):
                 continue
             names = self._offered_by(target)
+            if any(word in data for word in _EXISTENCE):
+                names = names | self._restoring_in(target)
             if names & _METHODS:
                 return True
             if any(name.encode() in data for name in names):
@@ -65,6 +67,14 @@ class KnownProject:
                 if any(name.encode() in code for name in names):
                     return True
         return False
+
+    def _restoring_in(self, path: str) -> frozenset[str]:
+        """The functions of a file that restore something: a caller may pass them by where there is no checkpoint."""
+        from ckpt_lint.source import flow
+
+        modules = self.facts.world.modules_of(path)
+        calls = [call for module in modules for call in module.calls_by_name.get("load_state_dict", ())]
+        return frozenset(f.name for call in calls if (f := flow.function_of(call)) is not None)
 
     def _offered_by(self, path: str) -> frozenset[str]:
         """The names of what a file may offer: save and load wrappers, and functions that call some."""
@@ -80,6 +90,8 @@ class KnownProject:
             self._offered[path] = names
         return self._offered[path]
 
+
+_EXISTENCE = (b"exists", b"isfile", b"isdir", b"is_file", b"is_dir", b"access(")
 
 _METHODS = frozenset({"__call__", "__init__"})
 """Wrappers that a caller does not name."""

@@ -97,3 +97,75 @@ def test_a_run_with_and_without_the_gate_counts_the_same(tmp_path: Path) -> None
     path, data = str(tmp_path / "train.py"), (tmp_path / "train.py").read_bytes()
     assert Workspace().reaches(path, data, settings, tuple(own_imports(data, path)))
     assert [row[0] for row in judged(tmp_path / "train.py", gate=True)] == ["CKP101"]
+
+
+LONG = "\n".join(f"    note_{i} = 'what it says does not matter, but it is long: {i}'" for i in range(12))
+KEPT = {
+    "a parser of arguments": f"""import argparse
+import torch
+
+def options():
+{LONG}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr")
+    return parser
+
+def main(args):
+    torch.save({{"model": net.state_dict(), "optimizer": opt.state_dict(), "epoch": 3, "args": args}}, "c.pt")
+
+if __name__ == "__main__":
+    main(options().parse_args())
+""",
+    "a function that the module calls": f"""import torch
+from torch import nn
+
+def trimmed(model: nn.Module):
+{LONG}
+    return model
+
+class Net(nn.Module):
+    pass
+
+torch.save(trimmed(Net()), "net.pt")
+""",
+    "another name of torch.save": f"""import torch
+from torch import nn
+
+_write = torch.save
+
+class Net(nn.Module):
+    pass
+
+def keep(path):
+{LONG}
+    _write(Net(), path)
+""",
+}
+
+
+@pytest.mark.parametrize("text", list(KEPT.values()), ids=list(KEPT))
+def test_what_tells_of_a_save_is_kept(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(text)
+    found = judged(path, gate=True)
+    assert found
+    assert found == judged(path, gate=False)
+
+
+def test_a_file_that_passes_a_missing_checkpoint_by_is_read(tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text("")
+    (tmp_path / "weights.py").write_text(
+        "import torch\n\ndef fill(model, path):\n    state = torch.load(path, map_location='cpu', weights_only=True)\n"
+        "    model.load_state_dict(state)\n"
+    )
+    train = tmp_path / "train.py"
+    train.write_text(
+        "import os\n\nfrom weights import fill\n\n\ndef build(args, model):\n    if args.resume:\n"
+        "        if os.path.isfile(args.resume):\n            fill(model, args.resume)\n        else:\n"
+        "            print('no checkpoint at', args.resume)\n    return model\n"
+    )
+    data = train.read_bytes()
+    assert not may_matter(data)
+    settings = settings_for(tmp_path, ALL_CODES)
+    assert Workspace().reaches(str(train), data, settings, tuple(own_imports(data, str(train))))
+    assert "CKP411" in {code for code, _, _ in judged(train, gate=True)}

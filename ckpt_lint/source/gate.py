@@ -12,7 +12,7 @@ _STATE = b"state_dict"
 _TORCH = b"torch"
 _ACTIONS = (b"load", b"save")
 _DIRECT = (
-    b"torch.load", b"torch.save", b"torch_load", b"load_url", b"jit.load", b"hub.load", b"serialization.",
+    b"torch.load", b"torch.save", b"torch_load", b"torch_save", b"load_url", b"jit.load", b"hub.load", b"serialization.",
     b"model_zoo.load", b"distributed.checkpoint", b"dist_cp", b"accelerator.save", b"fabric.save", b"xm.save",
     b"xla_model.save", b"WEIGHTS_ONLY_LOAD",
 )  # fmt: skip

@@ -24,7 +24,8 @@ SMALL = 300
 
 _WORDS = re.compile(
     r"state_dict|torch\s*\.\s*(?:load|save)|(?:[.( ]|^)(?:load|save)\(|save_checkpoint|load_checkpoint|load_url"
-    r"|torch_load|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors"
+    r"|torch_load|torch_save|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors"
+    r"|(?<![a-z])save(?!_pretrained|_image|fig\(|txt\()\w*\("
 )
 """What is saved, loaded or restored."""
 
@@ -43,6 +44,8 @@ _DEED = re.compile(
 )
 _SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
 _CALL = re.compile(r"([A-Za-z_]\w*)\(")
+_ALIAS = re.compile(r"(\w+)[ \t]*=[ \t]*torch\s*\.\s*(?:load|save)\b|\b(?:load|save)[ \t]+as[ \t]+(\w+)")
+_DEFINED = re.compile(r"\b(?:def|class)\s+\w+")
 
 
 @dataclass(slots=True)
@@ -76,7 +79,14 @@ class _Lines:
 def sliced(code: str, module: ast.Module) -> str:
     """The text with what cannot matter blanked, of the same length and with the same lines; `module` is cut alike."""
     stretches = sorted(_stretches(_Lines(code), module), key=lambda s: (s.start, -s.end))
-    _keep([stretch for stretch in stretches if stretch.name], busy=_is_busy(code, stretches))
+    outside = _outside(code, stretches)
+    busy = bool(_DEED.search(outside)) or any(_DEED.search(s.text) for s in stretches)
+    _keep(
+        [stretch for stretch in stretches if stretch.name],
+        busy=busy or not may_matter(code.encode("utf-8", "surrogatepass")),
+        called=frozenset(_CALL.findall(_DEFINED.sub("", outside))) if _WORDS.search(outside) else frozenset(),
+        aliases=tuple(f"{one or other}(" for one, other in _ALIAS.findall(outside)),
+    )
     pieces, done = [], 0
     for stretch in stretches:
         if stretch.kept or stretch.start < done:
@@ -90,15 +100,15 @@ def sliced(code: str, module: ast.Module) -> str:
     return "".join(pieces)
 
 
-def _is_busy(code: str, stretches: list[_Stretch]) -> bool:
-    """Whether anything may be saved, loaded or restored: a word of it outside docstrings, or a wrapper of another file."""
+def _outside(code: str, stretches: list[_Stretch]) -> str:
+    """The text without docstrings and the bodies of functions: what runs when the module is imported."""
     pieces, done = [], 0
     for stretch in stretches:
-        if not stretch.name and stretch.start >= done:
+        if stretch.start >= done:
             pieces.append(code[done : stretch.start])
             done = stretch.end
     pieces.append(code[done:])
-    return any(_DEED.search(piece) for piece in pieces) or not may_matter(code.encode("utf-8", "surrogatepass"))
+    return "".join(pieces)
 
 
 def _blank(text: str) -> str:
@@ -175,16 +185,19 @@ def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holde
 
 
 def _is_docstring(first: ast.stmt) -> bool:
-    return (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
-def _keep(functions: list[_Stretch], *, busy: bool) -> None:
-    """Mark what stays: by its words, by its class, by who calls it or whom it calls."""
+def _keep(functions: list[_Stretch], *, busy: bool, called: frozenset[str], aliases: tuple[str, ...]) -> None:
+    """Mark what stays: by its words, by its class, by who calls it or whom it calls.
+
+    `called` are functions that stay, `aliases` are calls of `torch.save` under another name.
+    """
     classes: set[int] = set()
     for function in functions:
-        if _WORDS.search(function.text) or (busy and _CONTEXT.search(function.text)):
+        text = function.text
+        named = function.name in called or any(alias in text for alias in aliases)
+        if named or _WORDS.search(text) or (busy and _CONTEXT.search(text)):
             function.kept = True
             classes.add(function.holder)
     for function in functions:
@@ -193,8 +206,8 @@ def _keep(functions: list[_Stretch], *, busy: bool) -> None:
     fresh = [f for f in functions if f.kept]
     for _ in range(CALL_HOPS):
         calls = [f"{f.name}(" for f in fresh if not f.name.startswith("__")]
-        called = {name for f in fresh for name in _CALL.findall(f.text)}
+        inner = {name for f in fresh for name in _CALL.findall(f.text)}
         left = [f for f in functions if not f.kept]
-        fresh = [f for f in left if f.name in called or any(call in f.text for call in calls)]
+        fresh = [f for f in left if f.name in inner or any(call in f.text for call in calls)]
         for function in fresh:
             function.kept = True
