@@ -155,13 +155,13 @@ def test_what_tells_of_a_save_is_kept(text: str, tmp_path: Path) -> None:
 def test_a_file_that_passes_a_missing_checkpoint_by_is_read(tmp_path: Path) -> None:
     (tmp_path / "setup.cfg").write_text("")
     (tmp_path / "weights.py").write_text(
-        "import torch\n\ndef fill(model, path):\n    state = torch.load(path, map_location='cpu', weights_only=True)\n"
+        "import torch\n\ndef load_weights(model, path):\n    state = torch.load(path, map_location='cpu', weights_only=True)\n"
         "    model.load_state_dict(state)\n"
     )
     train = tmp_path / "train.py"
     train.write_text(
-        "import os\n\nfrom weights import fill\n\n\ndef build(args, model):\n    if args.resume:\n"
-        "        if os.path.isfile(args.resume):\n            fill(model, args.resume)\n        else:\n"
+        "import os\n\nfrom weights import load_weights\n\n\ndef build(args, model):\n    if args.resume:\n"
+        "        if os.path.isfile(args.resume):\n            load_weights(model, args.resume)\n        else:\n"
         "            print('no checkpoint at', args.resume)\n    return model\n"
     )
     data = train.read_bytes()
