@@ -42,6 +42,7 @@ HEAVY = {
     "pygls": ("server/",),
     "lsprotocol": ("server/",),
     "watchfiles": ("cli/",),
+    "shtab": ("cli/completion.py",),
     "distributed": ("cluster/",),
 }
 

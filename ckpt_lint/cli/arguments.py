@@ -19,6 +19,11 @@ _VERDICTS = "exit codes: 0 all confirmed, 1 a fix is refuted, 2 usage error, 3 s
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, with the function to call as `command`. SystemExit 2 where they make no sense."""
+    return parser().parse_args(_with_equals(argv))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="ckpt-lint", description="Find and fix hazards of PyTorch checkpoints.", epilog=_EXIT_CODES
     )
@@ -30,7 +35,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _add_inspect(commands.add_parser("inspect", help="say what a checkpoint file is and holds", epilog=_INSPECTED))
     _add_verify(commands.add_parser("verify", help="confirm fixes on real checkpoints under torch", epilog=_VERDICTS))
     _add_clean(commands.add_parser("clean", help="remove the fact cache"))
-    return parser.parse_args(_with_equals(argv))
+    _add_completion(commands.add_parser("completion", help="print a script that makes a shell complete our options"))
+    return parser
 
 
 def _with_equals(argv: Sequence[str]) -> list[str]:
@@ -43,6 +49,12 @@ def _clean(arguments: argparse.Namespace) -> int:
     from ckpt_lint.cli.clean import clean
 
     return clean(arguments)
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.completion import completion
+
+    return completion(arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -165,6 +177,11 @@ def _add_cache(group: argparse._ActionsContainer) -> None:
 def _add_clean(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_clean)
     parser.add_argument("--cache-dir", metavar="DIR", help="the cache to remove (default: the one that check uses)")
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_completion)
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
 
 
 def _add_rule(parser: argparse.ArgumentParser) -> None:
