@@ -1,7 +1,7 @@
 """What a finding is recognised by in a text that has changed since: its statement and the scope of that.
 
 Neither rows nor cells count, nor what a formatter does to a statement: white space, comments, kinds of quotes, trailing
-commas. Of a compound statement only the head counts.
+commas, parentheses. Of a compound statement only the head counts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from ckpt_lint.source.text import Part, Source
 _SHOWN = 100
 _CONTINUATION = re.compile(r"\\\r?\n")
 _LAST_COMMA = re.compile(r",([)\]}])")
+_PARENTHESES = re.compile(r"(?<!\()\)|\((?!\))")
+"""Formatters put them around long expressions and take them away. Empty ones stay: a call is no attribute."""
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -89,7 +91,8 @@ class _Statements:
 
 def _fingerprint(scope: str, text: str) -> Fingerprint:
     bare = "".join(_CONTINUATION.sub("", text).split()).replace("'", '"')
-    digest = hashlib.sha256(_LAST_COMMA.sub(r"\1", bare).encode("utf-8", "surrogatepass")).hexdigest()
+    bare = _PARENTHESES.sub("", _LAST_COMMA.sub(r"\1", bare))
+    digest = hashlib.sha256(bare.encode("utf-8", "surrogatepass")).hexdigest()
     return Fingerprint(scope, digest[:16], " ".join(text.split())[:_SHOWN])
 
 

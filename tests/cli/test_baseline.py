@@ -58,6 +58,7 @@ def test_known_findings_are_not_shown(project: Path) -> None:
         ('torch.load(p, map_location="cpu")', 'torch.load(\n  p,  # where\n  map_location="cpu",\n        )'),
         ("        with open(p) as stream:\n", "        if p:\n"),
         (CODE, CODE.replace("\n", "\r\n")),
+        ('torch.load(p, map_location="cpu")\n', '(\n            torch.load(p, map_location="cpu")\n        )\n'),
     ],
 )
 def test_unrelated_edits_and_formatters_revive_nothing(project: Path, old: str, new: str) -> None:
@@ -71,6 +72,7 @@ def test_unrelated_edits_and_formatters_revive_nothing(project: Path, old: str, 
     [
         ("state = torch.load(p,", "state = torch.load(q,", 6),
         ("def restore", "def resume", 6),
+        ("state = torch.load(p,", "state = torch.load(p(),", 6),
         ("        return", '        state = torch.load(p, map_location="cpu")\n        return', 11),
     ],
 )
