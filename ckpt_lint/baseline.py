@@ -148,9 +148,9 @@ class Comparison:
                 new.append(finding)
         return dataclasses.replace(result, outcome=dataclasses.replace(outcome, findings=tuple(new)))
 
-    def stale(self) -> list[Key]:
-        """Entries that nothing matches any more, as far as this run can tell: one for each finding that is gone."""
-        return [key for key, number in sorted(self._left.items()) for _ in range(number) if self._can_tell(key)]
+    def stale(self) -> list[tuple[Key, int]]:
+        """Entries that nothing matches any more, as far as this run can tell, and how many findings are gone."""
+        return [(key, number) for key, number in sorted(self._left.items()) if number > 0 and self._can_tell(key)]
 
     def _can_tell(self, key: Key) -> bool:
         return key.code in self._checked.get(key.path, ()) or not self.known.names_a_file(key)

@@ -61,12 +61,14 @@ def closing(compared: Comparison) -> Iterator[str]:
         yield f"{count(compared.accepted, 'finding')} known from {name} not shown.\n"
     stale = compared.stale()
     if stale:
-        verb = "matches" if len(stale) == 1 else "match"
-        entries = count(len(stale), "entry", "entries")
+        gone = sum(number for _, number in stale)
+        verb = "matches" if gone == 1 else "match"
+        entries = count(gone, "entry", "entries")
         yield f"{entries} of {name} {verb} nothing any more; --update-baseline removes what is gone:\n"
-        for key in stale[:_SHOWN]:
+        for key, number in stale[:_SHOWN]:
             where = f" in {key.scope}" if key.scope else ""
+            times = f" ({number} times)" if number > 1 else ""
             said = compared.known.statements[key]
-            yield f"  {printable(f'{key.path}: {key.code}{where}: {said}')}\n"
+            yield f"  {printable(f'{key.path}: {key.code}{where}: {said}')}{times}\n"
         if len(stale) > _SHOWN:
             yield f"  and {len(stale) - _SHOWN} more\n"

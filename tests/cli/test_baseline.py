@@ -100,6 +100,13 @@ def test_stale_entries_are_reported_and_removed(project: Path) -> None:
     assert "1 entry of b.json" in check(project).out
 
 
+def test_an_entry_with_an_absurd_count_costs_nothing(project: Path) -> None:
+    text = (project / "b.json").read_text()
+    (project / "b.json").write_text(text.replace('"count": 1', f'"count": {10**15}'))
+    ran = check(project)
+    assert ran.code == 0 and f"{2 * 10**15 - 2} entries of b.json match nothing any more" in ran.out
+
+
 def test_an_update_keeps_what_the_run_could_not_tell_of(project: Path) -> None:
     before = (project / "b.json").read_text()
     write(project, pkg__b="x = 1\n")

@@ -36,6 +36,13 @@ def test_a_device_is_written_to(tmp_path: Path) -> None:
     assert ran.code == 1 and ran.out.startswith("a.py:3:5: CKP302")
 
 
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
+    write(tmp_path, a=HAZARD)
+    ran = ckpt_lint("check", "-o", "/dev/full", cwd=tmp_path)
+    reason = "could not be written: No space left on device"
+    assert (ran.code, ran.err) == (2, f"ckpt-lint: error: --output-file /dev/full: {reason}\n")
+
+
 @pytest.mark.parametrize("place", ["no/report.txt", "folder"])
 def test_a_place_that_takes_no_file_is_said_in_one_line(tmp_path: Path, place: str) -> None:
     (tmp_path / "folder").mkdir()
