@@ -184,7 +184,7 @@ def sampled(ground: Ground, files: list[Path], name: str) -> Path:
 def against_bandit(ground: Ground) -> list[Row]:
     """Bandit's two rules for pickles and torch.load, on the whole corpus."""
     command = [str(tools() / "bandit"), "-q", "-r", "-t", "B614,B301", "-f", "json", *map(str, ground.folders)]
-    costs = alternate([ours("--jobs", "1", *ground.folders), ("Bandit", command, (0, 1))], 1)
+    costs = alternate([ours("--jobs", "1", *cold(), *ground.folders), ("Bandit", command, (0, 1))], 1)
     report = json.loads(costs["Bandit"][0].output)
     read = len(report["metrics"]) - 1
     mine = least(costs["ckpt-lint"], lambda cost: cost.cpu)

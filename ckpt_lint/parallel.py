@@ -1,7 +1,7 @@
 """The same run on several processes. Imported only where that pays.
 
-First every file that is to be parsed is parsed once, by whichever process is free, into the fact cache (a temporary one
-where there is no other); then runs of neighbouring files are judged, with what they need of each other read from there.
+First every file that is to be parsed is parsed once, by whichever process is free, into the fact cache; then runs of
+neighbouring files are judged, with what they need of each other read from there.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import concurrent.futures as futures
 import gc
 import multiprocessing
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import replace
 
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
@@ -35,11 +33,7 @@ _worker: list[Worker] = []
 
 
 def run_parallel(waiting: Sequence[Weighed], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
-    """The results of all targets in their order; those that the gate let pass need no worker."""
-    if mode.cache is None:
-        with tempfile.TemporaryDirectory(prefix="ckpt-lint-") as folder:
-            yield from run_parallel(waiting, configs, replace(mode, cache=folder), jobs=jobs)
-        return
+    """The results of all targets in their order; those that the gate let pass need no worker. `mode` names a cache."""
     with _pool(jobs, configs, mode) as pool:
         _prime(pool, [found for found in waiting if found.weight is Weight.PARSED])
     with _pool(jobs, configs, mode) as pool:

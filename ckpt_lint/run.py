@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -106,11 +106,28 @@ def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) 
     worker = Worker(configs, mode)
     waiting = [worker.weigh(target) for target in targets]
     total = sum(found.size for found in waiting if found.weight is Weight.PARSED)
-    if jobs > 1 and total >= PAYS_FROM:
-        from ckpt_lint.parallel import run_parallel
+    if total < PAYS_FROM:
+        yield from _in_turn(waiting, worker)
+    elif mode.cache is None:
+        from tempfile import TemporaryDirectory
 
-        yield from run_parallel(waiting, configs, mode, jobs=jobs)
+        # one of this run's own: memory is given back, and nothing is parsed twice for that
+        with TemporaryDirectory(prefix="ckpt-lint-") as folder:
+            yield from _many(waiting, configs, dataclasses.replace(mode, cache=folder), jobs)
+    else:
+        yield from _many(waiting, configs, mode, jobs)
+
+
+def _many(waiting: Sequence[Weighed], configs: Configs, mode: Mode, jobs: int) -> Iterator[FileResult]:
+    if jobs == 1:
+        yield from _in_turn(waiting, Worker(configs, mode))
         return
+    from ckpt_lint.parallel import run_parallel
+
+    yield from run_parallel(waiting, configs, mode, jobs=jobs)
+
+
+def _in_turn(waiting: Sequence[Weighed], worker: Worker) -> Iterator[FileResult]:
     for found in waiting:
         if found.weight is Weight.NOTHING:
             yield FileResult(Outcome(found.target.path))

@@ -1,0 +1,91 @@
+"""Several processes say what one says, in the same order, and a process that dies costs at most the file it died on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ckpt_lint.run import PAYS_FROM
+
+NET = """\
+import torch
+
+from shared import write
+
+
+def idle{n}(scale):
+{pad}
+
+
+def train{n}(model, path):
+    write(model, path)
+
+
+def resume{n}(model, path):
+    model.load_state_dict(torch.load(path))
+"""
+PAD = "\n".join(f"    value_{i} = {i} * scale + {i}  # what nobody asks about is not parsed" for i in range(250))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with enough behind the gate that further processes pay."""
+    home = tmp_path_factory.mktemp("large")
+    (home / "pyproject.toml").write_text('[project]\nname = "large"\ndependencies = ["torch>=2.1"]\n')
+    (home / "shared.py").write_text("import torch\n\n\ndef write(model, path):\n    torch.save(model, path)\n")
+    size = n = 0
+    while size < 1.5 * PAYS_FROM:
+        text = NET.format(n=n, pad=PAD)
+        (home / f"train_{n:02}.py").write_text(text)
+        size, n = size + len(text), n + 1
+    (home / "broken.py").write_text("import torch\ntorch.load(\n")
+    return home
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "ckpt_lint", "check", "--output-format", "json", *options, "."]
+
+
+def run(project: Path, *options: str) -> tuple[list[dict[str, object]], int]:
+    done = subprocess.run(command(*options), cwd=project, capture_output=True, text=True, check=False)
+    return json.loads(done.stdout), done.returncode
+
+
+def test_two_processes_say_what_one_says(project: Path, tmp_path: Path) -> None:
+    one = run(project, "--jobs", "1", "--no-cache")
+    assert one[1] == 3 and len(one[0]) > 40
+    assert run(project, "--jobs", "2", "--no-cache") == one
+    assert run(project, "--jobs", "2", "--cache-dir", str(tmp_path)) == one
+    assert run(project, "--jobs", "2", "--cache-dir", str(tmp_path)) == one
+    assert run(project, "--jobs", "1", "--cache-dir", str(tmp_path)) == one
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the children in /proc")
+def test_a_process_that_dies_loses_nothing(project: Path) -> None:
+    expected = run(project, "--jobs", "1", "--no-cache")
+    killed = 0
+    for wait in (0.5, 1.0, 1.5):
+        running = subprocess.Popen(
+            command("--jobs", "2", "--no-cache"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(wait)
+        for child in _children(running.pid)[:1]:
+            os.kill(child, signal.SIGKILL)
+            killed += 1
+        output, _ = running.communicate(timeout=120)
+        assert (json.loads(output), running.returncode) == expected
+    assert killed
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
