@@ -29,8 +29,6 @@ def unused(source: Source, found: Sequence[Finding], rules: Sequence[RuleInfo]) 
         return
     known = tuple(rule.code for rule in rules)
     for directive in directives(source):
-        if any(RULE.code.startswith(code) for code, _ in directive.codes):
-            continue  # it says so itself that it is kept
         spoken = [finding.code for finding in found if directive.speaks_of(finding)]
         reasons = _reasons(directive, spoken, known)
         if reasons:

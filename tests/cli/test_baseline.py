@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -163,34 +164,42 @@ def test_the_file_does_not_depend_on_the_order_of_files(tmp_path: Path) -> None:
     assert (tmp_path / "b.json").read_bytes() == first
 
 
-def test_a_killed_update_leaves_the_old_file_or_the_new_one(project: Path) -> None:
-    old = (project / "b.json").read_bytes()
-    write(project, pkg__b=CODE)
-    check(project, "--update-baseline")
-    new = (project / "b.json").read_bytes()
-    command = [sys.executable, "-c", KILLED]
+def test_the_body_of_a_statement_does_not_count(tmp_path: Path) -> None:
+    text = 'import torch\n\nfor key in torch.load(p, map_location="cpu"):\n    print(key)\n'
+    write(tmp_path, a=text)
+    assert "1 finding (1 added" in check(tmp_path, "--update-baseline").out
+    write(tmp_path, a=text.replace("print(key)", "print(key, key)"))
+    assert check(tmp_path).code == 0
+
+
+def test_a_killed_update_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """What writes the baseline, with so much to write that the kill comes in the middle of it."""
     chance = random.Random(7)
-    for _ in range(12):
-        (project / "b.json").write_bytes(old)
-        process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    target = tmp_path / "b.json"
+    seen = set()
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED],
+            cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )  # fmt: skip
         assert process.stdout is not None and process.stdout.readline() == "writing\n"
-        time.sleep(chance.random() * 0.02)
+        time.sleep(chance.random() * 0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        assert (project / "b.json").read_bytes() in (old, new)
+        data = target.read_bytes()
+        seen.add(data[:1])
+        assert len(data) == SIZE and data in (data[:1] * SIZE,)
+    assert seen <= {b"a", b"b"}
 
 
-KILLED = """
-import sys
-from ckpt_lint import baseline
-known = baseline.read("b.json")
-rows = {key: number for key, number in known.counts.items()}
-for key, number in list(rows.items()):
-    other = baseline.Key("pkg/b.py", key.code, key.scope, key.digest)
-    known.counts[other] = number
-    known.statements[other] = known.statements[key]
+SIZE = 8_000_000
+KILLED = f"""
+from ckpt_lint.write import create_atomic
+texts = (b"a" * {SIZE}, b"b" * {SIZE})
+create_atomic("b.json", texts[0])
 print("writing", flush=True)
 while True:
-    baseline.write(known)
+    for text in texts:
+        create_atomic("b.json", text)
 """
