@@ -39,8 +39,7 @@ def update(compared: Comparison, results: Iterable[FileResult], *, quiet: bool) 
     """Write the baseline anew; 3 where something could not be checked, else 0. Raises ConfigError."""
     totals = Totals()
     bare = (_without_findings(result) for result in compared.watch(results))
-    for piece in renderer("concise")(totals.watch(bare), Look(rules=ALL, folder=os.getcwd())):
-        sys.stdout.write(piece)
+    sys.stdout.writelines(list(renderer("concise")(totals.watch(bare), Look(rules=ALL, folder=os.getcwd()))))
     new = compared.updated()
     baseline.write(new)
     if not quiet:
