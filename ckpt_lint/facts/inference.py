@@ -34,6 +34,8 @@ class Scope:
 
     places: tuple[t.Expr, ...]
     escapes: tuple[t.Expr, ...]
+    switched: bool = False
+    """Whether it is given to a function of the project that switches the mode of something."""
 
 
 def scope_of(view: View, variable: t.Expr) -> Scope:
@@ -57,7 +59,8 @@ def scope_of(view: View, variable: t.Expr) -> Scope:
                 stack.append(alias)
             elif _escapes(view, place):
                 escapes.append(place)
-    return Scope(tuple(sorted(places, key=lambda p: p.start)), tuple(escapes))
+    switched = any(_is_switched_by_callee(view, place) for place in escapes)
+    return Scope(tuple(sorted(places, key=lambda p: p.start)), tuple(escapes), switched)
 
 
 def _alias(view: View, place: t.Expr) -> t.Expr | None:
@@ -94,6 +97,12 @@ def _escapes(view: View, place: t.Expr) -> bool:
     if isinstance(parent, (t.Assign, t.AnnAssign)) and place.role == "value":
         return True  # an alias that nobody follows
     return isinstance(parent, t.Return) and isinstance(flow.body_of(place), t.Lambda)
+
+
+def _is_switched_by_callee(view: View, place: t.Expr) -> bool:
+    call = place.parent.parent if isinstance(place.parent, t.Argument) else None
+    found = view.facts.world.callees(view.module, call) if isinstance(call, t.Call) else ()
+    return any(switches_mode(definition.node) for definition in found)
 
 
 def _may_switch(view: View, call: t.Call) -> bool:

@@ -150,7 +150,7 @@ def _is_after(place: t.Expr, restored: _Restored) -> bool:
 
 def _may_be_switched(scope: Scope, run: t.Expr) -> bool:
     """Whether the object is switched anywhere by any of its names, or gets out of sight on the way to the run."""
-    if next(mode_calls(scope.places), None) is not None:
+    if scope.switched or next(mode_calls(scope.places), None) is not None:
         return True
     return any(not _comes_later(escape, run) for escape in scope.escapes)
 
