@@ -16,9 +16,12 @@ from ckpt_lint.project.bounds import TorchBounds
 from ckpt_lint.settings import Settings
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.parse import is_readable
+from ckpt_lint.source.parse import is_readable, is_readable_as_before_37
 from ckpt_lint.source.read import Read
 from ckpt_lint.source.text import Source
+
+PARSERS = (ast_parses, is_readable, is_readable_as_before_37)
+"""What may take a text before a fix, the strictest first: the one that did must take it afterwards."""
 
 STRONGER = {
     "pickle": ("CKP312", "CKP304", "CKP303", "CKP311", "CKP307", "CKP302"),
@@ -97,7 +100,7 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
         return last[0].findings
 
     try:
-        done = converge(source, findings_of, applicabilities=wanted, parsers=(ast_parses, is_readable))
+        done = converge(source, findings_of, applicabilities=wanted, parsers=PARSERS)
         final = judge(done.source, project=project, settings=settings)
     except Exception as error:  # the same boundary, for fixing
         return source, Outcome(source.path, problems=(_internal(error),))

@@ -25,6 +25,7 @@ MAX_CHAIN = 500
 MAX_DEPTH = 150
 """Nesting of expressions and statements that is still read; Python itself stops at 100 indents and 200 brackets."""
 
+_ASYNC_NAME = re.compile(r"(?<=\.)async\b|\basync\b(?=[ \t]*(?:=(?!=)|[,)]))")
 _NESTING = re.compile(r"too many nested|too deeply|too many statically|stack overflow|recursion", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \t]{80,}|\n[ \t]*(?=\n)")
 _BRACKETS = re.compile(r"[(\[{]{60}")
@@ -44,6 +45,21 @@ class Unparsable(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+def before_python_37(code: str) -> str | None:
+    """A text in which `async`, a keyword since Python 3.7, is a name, with that name spelt otherwise at the same length.
+
+    `tensor.cuda(async=True)` stands in much code for old releases of torch. None where there is no such thing.
+    """
+    found = _ASYNC_NAME.sub("asinc", code)
+    return found if found != code else None
+
+
+def is_readable_as_before_37(code: str) -> bool:
+    """Whether a text is Python but for `async` as a name."""
+    found = before_python_37(code)
+    return found is not None and is_readable(found)
 
 
 def _problem(status: Status, message: str, row: int | None = None, column: int | None = None) -> Unparsable:

@@ -9,7 +9,7 @@ from ckpt_lint.model import Location, Problem
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.cache import FactCache, key_of
 from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.parse import Parsed, Unparsable, parse
+from ckpt_lint.source.parse import Parsed, Unparsable, before_python_37, parse
 from ckpt_lint.source.text import Part, Source
 
 
@@ -21,6 +21,8 @@ class Read:
     problems: tuple[Problem, ...]
     parsed: int
 
+
+_OLD = " (`async` is a keyword since Python 3.7; checked as if it were a name)"
 
 NOTHING = Read((), (), 0)
 
@@ -39,13 +41,28 @@ def read_modules(
         try:
             parsed = _parsed(part, slicing, cache)
         except Unparsable as error:
-            problems.append(_placed(source, part, error.problem))
-            bodies.setdefault(part.module, [])
-            continue
+            old = _read_as_old(part, slicing, cache)
+            problem = error.problem if old is None else replace(error.problem, message=error.problem.message + _OLD)
+            problems.append(_placed(source, part, problem))
+            if old is None:
+                bodies.setdefault(part.module, [])
+                continue
+            parsed = old
         size += parsed.size
         bodies.setdefault(part.module, []).append(parsed.module)
     modules = tuple(_join(path or source.path, name, parts) for name, parts in bodies.items())
     return Read(modules, tuple(problems), size)
+
+
+def _read_as_old(part: Part, slicing: bool, cache: FactCache | None) -> Parsed | None:
+    """The facts of a part that is Python but for `async` as a name; every character keeps its place."""
+    code = before_python_37(part.code)
+    if code is None:
+        return None
+    try:
+        return _parsed(replace(part, code=code), slicing, cache)
+    except Unparsable:
+        return None
 
 
 def _parsed(part: Part, slicing: bool, cache: FactCache | None) -> Parsed:
