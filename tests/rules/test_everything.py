@@ -88,15 +88,20 @@ def test_all_fixes_together_lose_nothing_and_bring_nothing(folder: Path) -> None
         fixed, after = fix_path(path, home, ALL_CODES)
         changed += fixed.text != old.text
         losses = [*_losses(old, fixed), *_news(before, after), *_second_run(path, home, fixed)]
+        if "CKP901" in {finding.code for finding in before.findings}:  # takes a comment away: that is what it is for
+            losses = [loss for loss in losses if loss != LOST]
         wrong += [f"{path.relative_to(folder)}: {loss}" for loss in losses]
     assert not wrong and changed > 100
+
+
+LOST = "a comment is lost"
 
 
 def _losses(old: Source, fixed: Source) -> Iterator[str]:
     if ast_parses(old.text) and not ast_parses(fixed.text):
         yield "the fixed text does not parse"
     if comments(fixed.text) != comments(old.text):
-        yield "a comment is lost"
+        yield LOST
 
 
 def _news(before: Outcome, after: Outcome) -> Iterator[str]:
