@@ -13,6 +13,11 @@ from ckpt_lint.source.module import ModuleFacts
 class Files(Protocol):
     """Where a world gets its modules from."""
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the project has more files than are listed."""
+        ...
+
     def read(self, path: str) -> Sequence[ModuleFacts]:
         """The modules of a file, () where it cannot be read or parsed."""
         ...
@@ -48,6 +53,8 @@ class Files(Protocol):
 
 class NoFiles:
     """A project of which nothing else is known."""
+
+    is_cut = False
 
     def read(self, path: str) -> Sequence[ModuleFacts]:
         """Nothing."""

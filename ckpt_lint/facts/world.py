@@ -47,11 +47,16 @@ class World:
     def __init__(self, files: Files | None = None, *, api: ApiNames | None = None, partial: bool = False) -> None:
         self.files: Files = files or NoFiles()
         self.api = api or ApiNames()
-        self.partial = partial
+        self._partial = partial
         self._modules: dict[str, Sequence[ModuleFacts]] = {}
         self._callees: dict[t.Call, tuple[Definition, ...]] = {}
         self._callers: dict[t.FunctionDef, tuple[CallSite, ...]] = {}
         self.memo: dict[object, object] = {}
+
+    @property
+    def partial(self) -> bool:
+        """Whether the rest of the project could not be looked at, or not all of it."""
+        return self._partial or self.files.is_cut
 
     # -- modules ----------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,11 @@ class ProjectFiles:
             self._index = index_modules(files)
         return self._index
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the project has more files than are listed."""
+        return bool(self.index.paths) and self.note is not None
+
     def source(self, path: str) -> Source | None:
         """The text of a file, None where it cannot be read."""
         if path not in self._sources:
