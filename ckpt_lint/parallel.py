@@ -106,7 +106,7 @@ def _pool(jobs: int, configs: Configs, mode: Mode) -> futures.ProcessPoolExecuto
 
 
 def _begin(configs: Configs, mode: Mode) -> None:
-    gc.disable()  # see `run.collector_off`
+    gc.disable()  # see `source.collector`
     _worker.append(Worker(configs, mode))
 
 

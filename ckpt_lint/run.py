@@ -7,10 +7,8 @@ neither a process nor LibCST.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from ckpt_lint.discover import Target
 from ckpt_lint.model import Applicability, Outcome, Problem, Status
 from ckpt_lint.project.imports import own_imports
 from ckpt_lint.settings import Settings
+from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.gate import may_matter
 
 if TYPE_CHECKING:
@@ -85,21 +84,6 @@ def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -
     """Check, and where `mode` says so fix, every target. Raises ConfigError before the first result."""
     with collector_off():
         yield from _run(targets, configs, mode, jobs=jobs)
-
-
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """No cyclic collections: syntax facts are many and live long, and a search through them costs a third of a run.
-
-    Where they are dropped (`workspace.KnownProject.trim`) they are collected.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:

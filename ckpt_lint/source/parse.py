@@ -7,15 +7,14 @@ no text reaches it that `ast` refused for its nesting or in which a chain has mo
 from __future__ import annotations
 
 import ast
-import gc
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ckpt_lint.model import Location, Problem, Status
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.positions import NEWLINE, Positions, parse_twin
 from ckpt_lint.source.slices import sliced
 
@@ -174,25 +173,13 @@ def _spine(node: ast.AST) -> ast.AST | None:
     return None
 
 
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """LibCST makes so many objects that the cyclic collector costs a quarter of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
 def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
     from ckpt_lint.source.record import record
 
-    with _collector_off():
+    with collector_off():
         try:
             if twin is not None:
                 module = cst.parse_module(code)
