@@ -1,7 +1,8 @@
-"""`python -m ckpt_lint.catalog`: the rule pages under docs/rules and the table in README.md, made from the catalogue.
+"""`python -m ckpt_lint.catalog`: what the documentation says of rules, configuration and command line, made from the code.
 
-A page ends with what the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs` wrote it. With `--check`
-nothing is written, and the exit code is 1 where a file is not what the catalogue says.
+That is: the rule pages under docs/rules, the table in README.md, two pages under docs/reference, and the navigation of
+the rules in zensical.toml. A page ends with what the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs`
+wrote it. With `--check` nothing is written, and the exit code is 1 where a file is not what the catalogue says.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from ckpt_lint.model import Applicability, RuleInfo
+from ckpt_lint.model import RuleInfo
+from ckpt_lint.reference import FIX, cell, commands_page, configuration_page, navigation, rules_page
 from ckpt_lint.report.rule_page import rule_page
 from ckpt_lint.rules import ALL
 
 BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
-PAGES, PROOFS = Path("docs", "rules"), Path("docs", "proofs")
-README = Path("README.md")
-_FIX = {None: "", Applicability.SAFE: "safe", Applicability.UNSAFE: "unsafe", Applicability.DISPLAY: "shown"}
+SITE_BEGIN, SITE_END = "  # rules: begin\n", "  # rules: end\n"
+PAGES, PROOFS, REFERENCE = Path("docs", "rules"), Path("docs", "proofs"), Path("docs", "reference")
+README, SITE = Path("README.md"), Path("zensical.toml")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,8 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def outdated(root: Path, rules: Sequence[RuleInfo]) -> Iterator[tuple[Path, str | None]]:
     """The generated files that differ, with their new text; None for pages of rules that are no more."""
     wanted = {root / path: text for path, text in pages(rules, _shown(root, rules)).items()}
-    readme = root / README
+    wanted[root / REFERENCE / "configuration.md"] = configuration_page()
+    wanted[root / REFERENCE / "commands.md"] = commands_page()
+    readme, site = root / README, root / SITE
     wanted[readme] = with_table(readme.read_text(encoding="utf-8"), rules)
+    wanted[site] = with_navigation(site.read_text(encoding="utf-8"), rules)
     for path, text in wanted.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             yield path, text
@@ -69,14 +74,22 @@ def _shown(root: Path, rules: Sequence[RuleInfo]) -> Mapping[str, str]:
 def pages(rules: Sequence[RuleInfo], shown: Mapping[str, str] = MappingProxyType({})) -> Mapping[Path, str]:
     """Every page by its path, and the index of them; `shown` is what the pages end with, by code."""
     found = {PAGES / f"{rule.name}.md": rule_page(rule) + shown.get(rule.code, "") for rule in rules}
-    found[PAGES / "index.md"] = "# Rules\n\n" + table(rules, "")
+    found[PAGES / "index.md"] = rules_page(rules)
     return found
 
 
 def with_table(text: str, rules: Sequence[RuleInfo]) -> str:
     """README.md with the table between its two marks. ValueError where a mark is missing."""
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{table(rules, f'{PAGES.as_posix()}/')}{text[end:]}"
+    return _between(text, BEGIN, f"\n{table(rules, f'{PAGES.as_posix()}/')}", END)
+
+
+def with_navigation(text: str, rules: Sequence[RuleInfo]) -> str:
+    """zensical.toml with the rule pages between its two marks. ValueError where a mark is missing."""
+    return _between(text, SITE_BEGIN, navigation(rules, PAGES.name), SITE_END)
+
+
+def _between(text: str, begin: str, new: str, end: str) -> str:
+    return text[: text.index(begin) + len(begin)] + new + text[text.index(end) :]
 
 
 def table(rules: Sequence[RuleInfo], folder: str) -> str:
@@ -84,9 +97,8 @@ def table(rules: Sequence[RuleInfo], folder: str) -> str:
     rows = ["| code | name | severity | default | fix | finds |", "|---|---|---|---|---|---|"]
     for rule in rules:
         link = f"[{rule.name}]({folder}{rule.name}.md)"
-        summary = " ".join(rule.page.summary.split()).replace("|", "\\|")
         state = "on" if rule.on else "off"
-        rows.append(f"| {rule.code} | {link} | {rule.severity.value} | {state} | {_FIX[rule.fix]} | {summary} |")
+        rows.append(f"| {rule.code} | {link} | {rule.severity.value} | {state} | {FIX[rule.fix]} | {cell(rule.page.summary)} |")
     return "\n".join(rows) + "\n"
 
 

@@ -24,7 +24,7 @@ LAYERS = (
     ("baseline",),
     ("report",),
     ("verify",),
-    ("cli", "api", "flake8", "server", "catalog", "scaffold", "__main__", "cluster"),
+    ("cli", "api", "flake8", "server", "catalog", "reference", "scaffold", "__main__", "cluster"),
 )
 """From the innermost outwards: a module imports its own layer and those before it."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ckpt_lint.catalog import BEGIN, END, main, pages, table
+from ckpt_lint.catalog import BEGIN, END, SITE_BEGIN, SITE_END, main, pages, table
 from ckpt_lint.report.rule_page import rule_json, rule_page
 from ckpt_lint.rules import ALL
 from tests.cli.command import ckpt_lint
@@ -22,10 +22,13 @@ def test_the_documentation_of_this_checkout_is_generated() -> None:
 
 def test_check_finds_what_was_changed_added_or_forgotten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "README.md").write_text(f"# Title\n{BEGIN}\n{END}\nrest\n")
+    (tmp_path / "zensical.toml").write_text(f"nav = [\n{SITE_BEGIN}{SITE_END}]\n")
     assert main(["--check", "--root", str(tmp_path)]) == 1
     assert main(["--root", str(tmp_path)]) == 0
     assert main(["--check", "--root", str(tmp_path)]) == 0
     assert (tmp_path / "README.md").read_text().endswith(f"{END}\nrest\n")
+    assert '"CKP302 load-without-weights-only"' in (tmp_path / "zensical.toml").read_text()
+    assert "## `torch-version`" in (tmp_path / "docs" / "reference" / "configuration.md").read_text()
     page = next((tmp_path / "docs" / "rules").glob("load-*.md"))
     page.write_text(page.read_text() + "more\n")
     (tmp_path / "docs" / "rules" / "gone.md").write_text("# a rule that is no more\n")

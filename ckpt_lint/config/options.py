@@ -20,12 +20,21 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """One key: how its value is checked (the check returns what is wrong with it, or None), and what it does."""
+class Kind:
+    """What a value may be, in words, and its check, which returns what is wrong with a value, or None."""
 
+    name: str
     check: Callable[[Any], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One key: what its value may be, its default, what it does, and one line of TOML that sets it."""
+
+    kind: Kind
     default: str
     doc: str
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,48 +140,131 @@ API_NAMES: Mapping[str, str] = {
     "download-helpers": "Functions that return a path or bytes that came over the network.",
 }
 
+_TEXT = Kind("string", _text)
+_FLAG = Kind("true or false", _flag)
+_RULES = Kind("list of rules", _texts)
+_PATTERNS = Kind("list of patterns", _texts)
+_CODES = Kind("table of patterns and lists of rules", _codes_by_pattern)
+
 OPTIONS: Mapping[str, Option] = {
-    "extend": Option(_text, "none", "Another configuration file whose options hold where this one has none."),
-    "select": Option(_texts, '["CKP"]', "Rules that are on, by code, prefix, name or group."),
-    "extend-select": Option(_texts, "[]", "Rules that are on besides those of `select`."),
-    "ignore": Option(_texts, "[]", "Rules that are off."),
-    "fixable": Option(_texts, '["ALL"]', "Rules whose fixes are shown and applied."),
-    "unfixable": Option(_texts, "[]", "Rules whose fixes are neither shown nor applied."),
-    "extend-safe-fixes": Option(_texts, "[]", "Rules whose unsafe fixes count as safe."),
-    "extend-unsafe-fixes": Option(_texts, "[]", "Rules whose safe fixes count as unsafe; wins over the former."),
-    "per-file-ignores": Option(
-        _codes_by_pattern, "{}", "Rules that are off in some files; `!` before a pattern negates it."
+    "extend": Option(
+        _TEXT,
+        "none",
+        "Another configuration file whose options hold where this one has none.",
+        'extend = "../ckpt-lint.toml"',
     ),
-    "extend-per-file-ignores": Option(_codes_by_pattern, "{}", "More of the same, added to what is there."),
+    "select": Option(
+        _RULES,
+        '["CKP"]',
+        "Rules that are on, by code, prefix, name or group.",
+        'select = ["CKP", "CKP105", "security"]',
+    ),
+    "extend-select": Option(_RULES, "[]", "Rules that are on besides those of `select`.", 'extend-select = ["CKP105"]'),
+    "ignore": Option(_RULES, "[]", "Rules that are off.", 'ignore = ["missing-scheduler-state"]'),
+    "fixable": Option(_RULES, '["ALL"]', "Rules whose fixes are shown and applied.", 'fixable = ["CKP3"]'),
+    "unfixable": Option(_RULES, "[]", "Rules whose fixes are neither shown nor applied.", 'unfixable = ["CKP201"]'),
+    "extend-safe-fixes": Option(
+        _RULES, "[]", "Rules whose unsafe fixes count as safe.", 'extend-safe-fixes = ["CKP303"]'
+    ),
+    "extend-unsafe-fixes": Option(
+        _RULES,
+        "[]",
+        "Rules whose safe fixes count as unsafe; wins over the former.",
+        'extend-unsafe-fixes = ["CKP106"]',
+    ),
+    "per-file-ignores": Option(
+        _CODES,
+        "{}",
+        "Rules that are off in some files; `!` before a pattern negates it.",
+        'per-file-ignores = { "scripts/**" = ["CKP2"], "!src/**" = ["CKP105"] }',
+    ),
+    "extend-per-file-ignores": Option(
+        _CODES,
+        "{}",
+        "More of the same, added to what is there.",
+        'extend-per-file-ignores = { "legacy/**" = ["ALL"] }',
+    ),
     "test-paths": Option(
-        _texts,
+        _PATTERNS,
         '["tests/**", "test_*.py", "*_test.py", "conftest.py"]',
         "Files in which only the rules for tests are on.",
+        'test-paths = ["tests/**", "checks/**"]',
     ),
     "trusted-paths": Option(
-        _reasons, "{}", "Checkpoint files shipped with the project, and why full pickle is fine for them (CKP302-305)."
+        Kind("table of patterns and reasons", _reasons),
+        "{}",
+        "Checkpoint files shipped with the project, and why full pickle is fine for them (CKP302-305).",
+        'trusted-paths = { "assets/*.pth" = "built by our release job" }',
     ),
     "torch-version": Option(
-        _torch_version,
+        Kind("a version, a range, or `installed`", _torch_version),
         "what the manifests declare",
-        "The torch that the project runs on: a version, a range, or `installed`.",
+        "The torch that the project runs on; wins over what the manifests declare.",
+        'torch-version = ">=2.6"',
     ),
-    "max-file-size": Option(_size, "1000000", "Bytes of code above which a file is not checked, and reported as such."),
-    "include": Option(_texts, '["*.py", "*.pyw", "*.ipynb"]', "Files that a folder is searched for."),
-    "checkpoints-include": Option(_texts, "[]", "Checkpoint files that a folder is searched for, too."),
-    "exclude": Option(_texts, "version control, virtual environments, caches", "Files and folders that are passed by."),
-    "extend-exclude": Option(_texts, "[]", "Files and folders that are passed by besides those of `exclude`."),
-    "force-exclude": Option(_flag, "false", "Pass excluded files by even where the command line names them."),
-    "respect-gitignore": Option(_flag, "true", "Pass by what `.gitignore` ignores."),
-    "fix": Option(_flag, "false", "Apply safe fixes."),
-    "unsafe-fixes": Option(_flag, "false", "Show and apply unsafe fixes too."),
-    "fail-on": Option(_one_of(FAIL_ON), '"warning"', "The least severity that makes the exit code 1."),
-    "output-format": Option(_one_of(OUTPUT_FORMATS), '"full"', "How findings are shown."),
-    "python": Option(_text, "the active environment", "The interpreter that has torch, for `ckpt-lint verify`."),
+    "max-file-size": Option(
+        Kind("number of bytes", _size),
+        "1000000",
+        "Bytes of code above which a file is not checked, and reported as such.",
+        "max-file-size = 2_000_000",
+    ),
+    "include": Option(
+        _PATTERNS, '["*.py", "*.pyw", "*.ipynb"]', "Files that a folder is searched for.", 'include = ["*.py"]'
+    ),
+    "checkpoints-include": Option(
+        _PATTERNS,
+        "[]",
+        "Checkpoint files that a folder is searched for, too.",
+        'checkpoints-include = ["weights/**/*.pt"]',
+    ),
+    "exclude": Option(
+        _PATTERNS,
+        "version control, virtual environments, caches",
+        "Files and folders that are passed by.",
+        'exclude = ["build", "third_party"]',
+    ),
+    "extend-exclude": Option(
+        _PATTERNS,
+        "[]",
+        "Files and folders that are passed by besides those of `exclude`.",
+        'extend-exclude = ["third_party"]',
+    ),
+    "force-exclude": Option(
+        _FLAG, "false", "Pass excluded files by even where the command line names them.", "force-exclude = true"
+    ),
+    "respect-gitignore": Option(_FLAG, "true", "Pass by what `.gitignore` ignores.", "respect-gitignore = false"),
+    "fix": Option(_FLAG, "false", "Apply safe fixes.", "fix = true"),
+    "unsafe-fixes": Option(_FLAG, "false", "Show and apply unsafe fixes too.", "unsafe-fixes = true"),
+    "fail-on": Option(
+        Kind('"error" or "warning"', _one_of(FAIL_ON)),
+        '"warning"',
+        "The least severity that makes the exit code 1.",
+        'fail-on = "error"',
+    ),
+    "output-format": Option(
+        Kind("name of a format", _one_of(OUTPUT_FORMATS)),
+        '"full"',
+        "How findings are shown.",
+        'output-format = "concise"',
+    ),
+    "python": Option(
+        _TEXT,
+        "the active environment",
+        "The interpreter that has torch, for `ckpt-lint verify`.",
+        'python = ".venv/bin/python"',
+    ),
     "checkpoints": Option(
-        _globs, "{}", "Where the checkpoints of a file or function lie, for `ckpt-lint verify`: names to globs."
+        Kind("table of files or functions and patterns", _globs),
+        "{}",
+        "Where the checkpoints of a file or function lie, for `ckpt-lint verify`: names to globs.",
+        'checkpoints = { "train.py" = ["runs/*/last.pt"], "eval.restore" = ["weights/*.pth"] }',
     ),
-    "api": Option(_names, "{}", "The project's own names for savers, loaders and the like."),
+    "api": Option(
+        Kind("table of lists of dotted names", _names),
+        "{}",
+        "The project's own names for savers, loaders and the like.",
+        'api = { loaders = ["mylib.io.load_checkpoint"], rank-guards = ["mylib.dist.is_main"] }',
+    ),
 }
 
 
@@ -182,7 +274,7 @@ def check_options(options: Mapping[str, Any], origin: str) -> None:
         option = OPTIONS.get(key)
         if option is None:
             raise ConfigError(f"{origin}: {unknown_key(key, OPTIONS)}")
-        problem = option.check(value)
+        problem = option.kind.check(value)
         if problem:
             raise ConfigError(f"{origin}: `{key}`: {problem}")
 
