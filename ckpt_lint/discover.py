@@ -74,6 +74,25 @@ def is_excluded(path: str, configs: Configs) -> bool:
     return settings.excludes(path)
 
 
+def would_take(path: str, top: str, configs: Configs) -> bool:
+    """Whether a walk of the folder `top` comes to the file `path` below it (both absolute), whatever its name ends in.
+
+    Nothing need be there: an editor asks it of a file that is not saved yet, and a watcher of one that is gone. Raises
+    ConfigError.
+    """
+    ignores = tuple(ignore.without(top) for ignore in _ignores_above(top))
+    folder = top
+    *folders, name = os.path.relpath(path, top).split(os.sep)
+    for part in folders:
+        sieve = _Sieve(configs.settings_in(folder), top, ignores, folder)
+        entry = _Place(part, os.path.join(folder, part))
+        if not sieve.takes_folder(entry):
+            return False
+        folder, ignores = entry.path, sieve.ignores
+    sieve = _Sieve(configs.settings_in(folder), top, ignores, folder)
+    return not sieve.passes_by(_Place(name, path), is_folder=False)
+
+
 def _under(path: str, configs: Configs) -> Iterator[Target]:
     if is_url(path):
         yield Target(path, checkpoint=True)
@@ -186,6 +205,14 @@ def _checkpoint(folder: _Folder, entry: os.DirEntry[str], shown: str) -> Iterato
         yield Target(shown, _problem_of(entry.path), checkpoint=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a sieve asks of a folder's entry."""
+
+    name: str
+    path: str
+
+
 class _Sieve:
     """What of one folder's entries is taken."""
 
@@ -194,20 +221,20 @@ class _Sieve:
         self.exclude = _exclude_below(settings, top)
         self.ignores = (*ignores, *_ignores_in(folder)) if settings.respect_gitignore else ()
 
-    def takes_folder(self, entry: os.DirEntry[str]) -> bool:
-        return not self._passes_by(entry, is_folder=True) and not _is_environment(entry.path)
+    def takes_folder(self, entry: os.DirEntry[str] | _Place) -> bool:
+        return not self.passes_by(entry, is_folder=True) and not _is_environment(entry.path)
 
-    def takes_file(self, entry: os.DirEntry[str]) -> bool:
+    def takes_file(self, entry: os.DirEntry[str] | _Place) -> bool:
         if entry.name.startswith(_EDITOR_LOCK) or not self.settings.include.matches(entry.path):
             return False
-        return not self._passes_by(entry, is_folder=False)
+        return not self.passes_by(entry, is_folder=False)
 
-    def takes_checkpoint(self, entry: os.DirEntry[str]) -> bool:
+    def takes_checkpoint(self, entry: os.DirEntry[str] | _Place) -> bool:
         if not self.settings.takes_checkpoint(entry.path):
             return False
-        return not entry.name.startswith(_EDITOR_LOCK) and not self._passes_by(entry, is_folder=False)
+        return not entry.name.startswith(_EDITOR_LOCK) and not self.passes_by(entry, is_folder=False)
 
-    def _passes_by(self, entry: os.DirEntry[str], *, is_folder: bool) -> bool:
+    def passes_by(self, entry: os.DirEntry[str] | _Place, *, is_folder: bool) -> bool:
         if any(patterns.matches(entry.path) for patterns in self.exclude):
             return True
         verdict = False

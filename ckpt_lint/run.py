@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -127,11 +127,15 @@ def usable_processors() -> int:
 
 
 class Worker:
-    """Checks files one after the other, in one process; keeps what it learns of projects on the way."""
+    """Checks files one after the other, in one process; keeps what it learns of projects on the way.
 
-    def __init__(self, configs: Configs, mode: Mode) -> None:
+    `read` gives the bytes of a project's other files where they are not those on disk: an editor's open buffers.
+    """
+
+    def __init__(self, configs: Configs, mode: Mode, *, read: Callable[[str], bytes | None] | None = None) -> None:
         self.configs = configs
         self.mode = mode
+        self._reader = read
         self._workspace: Workspace | None = None
 
     def weigh(self, target: Target) -> Weighed:
@@ -182,10 +186,10 @@ class Worker:
     def workspace(self) -> Workspace:
         """What is known of the projects so far."""
         if self._workspace is None:
-            from ckpt_lint.project.reader import Disk
+            from ckpt_lint.project.reader import Disk, read_bytes
             from ckpt_lint.workspace import Workspace
 
-            self._workspace = Workspace(Disk(cache=self._cache()))
+            self._workspace = Workspace(Disk(cache=self._cache(), read=self._reader or read_bytes))
         return self._workspace
 
     def _cache(self) -> FactCache | None:

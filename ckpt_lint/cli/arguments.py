@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _add_explain(commands.add_parser("explain", help="say why something fired, or did not, on a line"))
     _add_inspect(commands.add_parser("inspect", help="say what a checkpoint file is and holds", epilog=_INSPECTED))
     _add_verify(commands.add_parser("verify", help="confirm fixes on real checkpoints under torch", epilog=_VERDICTS))
+    _add_server(commands.add_parser("server", help="speak with an editor over stdin and stdout (LSP)"))
     _add_clean(commands.add_parser("clean", help="remove the fact cache"))
     _add_completion(commands.add_parser("completion", help="print a script that makes a shell complete our options"))
     return parser
@@ -81,6 +82,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
+def _server(arguments: argparse.Namespace) -> int:
+    from ckpt_lint.cli.server import server
+
+    return server(arguments)
+
+
 def _inspect(arguments: argparse.Namespace) -> int:
     from ckpt_lint.cli.inspect import run
 
@@ -95,6 +102,13 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_verify)
     add_arguments(parser)
+    _add_cache(parser)
+    _add_selection(parser.add_argument_group("rule selection"))
+    _add_configuration(parser)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_server)
     _add_cache(parser)
     _add_selection(parser.add_argument_group("rule selection"))
     _add_configuration(parser)

@@ -1,0 +1,91 @@
+"""How a session begins and ends, what options there are, and that nothing kills it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ckpt_lint
+from tests.server.editor import Editor
+
+BAD = "import torch\n\nx = torch.load(p, weights_only=True)\n"
+
+
+def test_folders_options_and_the_editors_settings(tmp_path: Path) -> None:
+    """Two folders, each with a configuration of its own; the editor's settings win over both."""
+    for name, config in (("one", 'ignore = ["CKP301"]\n'), ("two", "test-paths = []\n")):
+        (tmp_path / name / "tests").mkdir(parents=True)
+        (tmp_path / name / "ckpt-lint.toml").write_text(config)
+    (tmp_path / "three" / "tests").mkdir(parents=True)
+    command = ("-m", "ckpt_lint", "server", "--ignore", "CKP302")
+    settings = {"settings": {"extend-select": ["CKP309"], "torch-version": "2.6"}}
+    editor = Editor(*(tmp_path / name for name in ("one", "two", "three")), options=settings, command=command)
+    text = BAD + "y = torch.load('a.pt')\nmodel.load_state_dict(torch.load('b.pt', map_location='cpu'))\n"
+    for place, codes in (
+        ("one/a.py", ["CKP309"]),
+        ("two/tests/a.py", ["CKP301", "CKP301", "CKP309"]),
+        ("three/a.py", ["CKP301", "CKP301", "CKP309"]),
+        ("three/tests/a.py", []),  # a test file of that folder, wherever the server was started
+    ):
+        assert editor.codes(editor.open(tmp_path / place, text)) == codes, place
+    assert editor.stop() == 0
+
+
+def test_wrong_settings_of_the_editor_are_said(tmp_path: Path) -> None:
+    editor = Editor(tmp_path, options={"settings": {"selekt": ["CKP3"]}})
+    assert editor.codes(editor.open(tmp_path / "a.py", BAD)) == ["CKP301"]
+    assert [one for one in editor.messages if "selekt" in one]
+    assert editor.stop() == 0
+
+
+BROKEN = """
+import sys
+from ckpt_lint.server import snapshot, language_server
+from ckpt_lint import engine
+
+def broken(*arguments, **options):
+    raise RuntimeError("boom")
+
+whole = {"engine": engine, "snapshot": snapshot}[sys.argv.pop(1)]
+if whole is engine:
+    engine.judge = broken
+else:
+    snapshot.would_take = broken
+from ckpt_lint.cli import main
+sys.exit(main(["server"]))
+"""
+
+
+@pytest.mark.parametrize(("part", "codes"), [("engine", ["internal-error"]), ("snapshot", None)])
+def test_an_error_of_our_own_is_logged_and_kills_nothing(tmp_path: Path, part: str, codes: list[str] | None) -> None:
+    editor = Editor(tmp_path, command=("-c", BROKEN, part))
+    uri = editor.open(tmp_path / "a.py", BAD)
+    editor.until(lambda: any("boom" in one for one in editor.messages))
+    editor.type(uri, BAD + "# noqa: CKP301\n")
+    if codes is not None:
+        assert editor.codes(uri) == codes
+    assert editor.hover(uri, 3, 9)
+    assert editor.stop() == 0
+
+
+def test_it_ends_however_the_editor_leaves() -> None:
+    """Without a word, by an interrupt, or by closing the pipe: code 1, and nothing is left behind."""
+    assert Editor().stop(politely=False) == 1
+    editor = Editor()
+    process = editor.client._server
+    assert process is not None
+    process.send_signal(2)
+    assert editor.wait(process.wait()) == 1
+    done = subprocess.run([sys.executable, "-m", "ckpt_lint", "server"], input=b"", capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
+def test_without_pygls_it_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['pygls'] = None; from ckpt_lint.cli import main; sys.exit(main(['server']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "ckpt-lint: error: the server needs pygls 2: pip install 'ckpt-lint[lsp]'\n"
+    assert ckpt_lint("server", "--select", "CKP999", cwd=tmp_path).code == 2
