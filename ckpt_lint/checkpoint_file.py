@@ -48,6 +48,11 @@ def siblings(path: str) -> Sequence[str]:
     return _names(os.path.dirname(os.path.abspath(path)))
 
 
+def forget_folders() -> None:
+    """Look at folders anew: for a process that lives longer than a run."""
+    _names.cache_clear()
+
+
 @functools.lru_cache(maxsize=8)
 def _names(folder: str) -> tuple[str, ...]:
     try:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ckpt_lint.artifact.access import CachedAccess, RandomAccess
@@ -62,21 +64,34 @@ def _patience(url: str) -> dict[str, Any]:
     return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=SECONDS)}}
 
 
-def open_remote(url: str, **options: Any) -> RandomAccess:
-    """The object behind a URL. Raises RemoteError: no fsspec, no driver for the scheme, no such object, no network."""
+def connected(url: str, **options: Any) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it. Raises RemoteError where fsspec is not installed."""
     try:
         import fsspec
     except ImportError:
         raise RemoteError('reading URLs needs fsspec: pip install "ckpt-lint[remote]"') from None
+    system, path = fsspec.core.url_to_fs(url, **{**_patience(url), **options})
+    return system, path
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """Whatever drivers raise within the block becomes a RemoteError."""
     try:
-        system, path = fsspec.core.url_to_fs(url, **{**_patience(url), **options})
-        return FsspecAccess(system, path)
+        yield
     except ImportError as error:
         raise RemoteError(f"a driver for this kind of URL is missing: {error}") from None
     except FileNotFoundError as error:
         raise RemoteError(_missing(error)) from None
     except _errors() as error:
         raise RemoteError(f"it cannot be reached: {_reason(error)}") from None
+
+
+def open_remote(url: str, **options: Any) -> RandomAccess:
+    """The object behind a URL. Raises RemoteError: no fsspec, no driver for the scheme, no such object, no network."""
+    with driver_errors():
+        system, path = connected(url, **options)
+        return FsspecAccess(system, path)
 
 
 def read_remote(url: str, *, limits: Limits = DEFAULT, **options: Any) -> ArtifactFacts:

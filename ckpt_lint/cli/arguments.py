@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import ckpt_lint
-from ckpt_lint.cli import inspect_arguments
+from ckpt_lint.cli import engine_arguments, inspect_arguments
 from ckpt_lint.cli.verify_arguments import add_arguments
 from ckpt_lint.config.options import FAIL_ON, OUTPUT_FORMATS
 
@@ -124,7 +124,8 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     reason = "write a `noqa` comment for every finding, with a reason where one is given"
     parser.add_argument("--add-noqa", nargs="?", const="", metavar="REASON", help=reason)
     parser.add_argument("--deep", action="store_true", help="read the tensors of checkpoint files too: CRCs, NaN")
-    parser.add_argument("--output-format", choices=OUTPUT_FORMATS, help="how findings are shown (default: full)")
+    formats = (*OUTPUT_FORMATS, engine_arguments.PARQUET)
+    parser.add_argument("--output-format", choices=formats, help="how findings are shown (default: full)")
     parser.add_argument("-o", "--output-file", metavar="FILE", help="write the report there")
     known = "a file of findings that are not reported; rows and cells do not count"
     parser.add_argument("--baseline", metavar="FILE", help=known)
@@ -140,6 +141,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     selection.add_argument("--fixable", type=_listed, action="extend", metavar="RULES", help="rules whose fixes count")
     selection.add_argument("--unfixable", type=_listed, action="extend", metavar="RULES", help="and whose do not")
     _add_files(parser.add_argument_group("file selection"))
+    engine_arguments.add_arguments(parser.add_argument_group("more than one machine"))
     exits = parser.add_argument_group("exit code")
     exits.add_argument("-e", "--exit-zero", action="store_true", help="exit with 0 where there are findings")
     exits.add_argument("--exit-non-zero-on-fix", action="store_true", help="exit with 1 where --fix changed a file")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from ckpt_lint.cli.clean import cache_of
 from ckpt_lint.cli.configured import configs_from
+from ckpt_lint.cli.engine_arguments import wanted as on_engine
 from ckpt_lint.cli.progress import Progress
 from ckpt_lint.cli.show import UNCHECKED, show
 from ckpt_lint.config import ConfigError, Configs
@@ -21,6 +22,10 @@ from ckpt_lint.settings import Settings
 
 def check(arguments: argparse.Namespace) -> int:
     """Check what the arguments name; the exit code. Raises ConfigError."""
+    if on_engine(arguments):
+        from ckpt_lint.cli.engine import check_on_engine
+
+        return check_on_engine(arguments)
     configs = configs_from(arguments, ALL)
     paths = arguments.paths or [os.curdir]
     if STDIN in paths:

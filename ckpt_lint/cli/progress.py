@@ -40,6 +40,10 @@ class Progress:
             self._draw(f"Checking [{'#' * full}{' ' * (_WIDTH - full)}] {done} of {self._total} files")
         self.clear()
 
+    def tell(self, text: str) -> None:
+        """Show a text of the caller's."""
+        self._draw(text)
+
     def clear(self) -> None:
         """Take the line away, so that something can be printed in its place."""
         if self._drawn:
