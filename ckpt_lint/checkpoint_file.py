@@ -45,7 +45,11 @@ def _read_remote(url: str, *, deep: bool) -> tuple[ArtifactFacts, DeepFacts | No
 
 def siblings(path: str) -> Sequence[str]:
     """The names of the files beside a local one."""
-    return _names(os.path.dirname(os.path.abspath(path)))
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        return _names(folder, os.stat(folder).st_mtime_ns)
+    except OSError:
+        return ()
 
 
 def forget_folders() -> None:
@@ -54,11 +58,9 @@ def forget_folders() -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _names(folder: str) -> tuple[str, ...]:
-    try:
-        return tuple(sorted(os.listdir(folder)))
-    except OSError:
-        return ()
+def _names(folder: str, changed: int) -> tuple[str, ...]:
+    """What a folder holds; `changed` is when it did so last, for a run that goes on while files come and go."""
+    return tuple(sorted(os.listdir(folder)))
 
 
 def _judged(
