@@ -121,6 +121,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     _switch(parser, "--fix", help="apply safe fixes")
     _switch(parser, "--unsafe-fixes", help="show, and with --fix apply, unsafe fixes too")
     parser.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    parser.add_argument("-w", "--watch", action="store_true", help="check again whenever files change")
     reason = "write a `noqa` comment for every finding, with a reason where one is given"
     parser.add_argument("--add-noqa", nargs="?", const="", metavar="REASON", help=reason)
     parser.add_argument("--deep", action="store_true", help="read the tensors of checkpoint files too: CRCs, NaN")

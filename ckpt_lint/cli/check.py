@@ -22,6 +22,10 @@ from ckpt_lint.settings import Settings
 
 def check(arguments: argparse.Namespace) -> int:
     """Check what the arguments name; the exit code. Raises ConfigError."""
+    if arguments.watch:
+        from ckpt_lint.cli.watch import watch
+
+        return watch(arguments, check)
     if on_engine(arguments):
         from ckpt_lint.cli.engine import check_on_engine
 
