@@ -43,7 +43,8 @@ HEAVY = {
     "lsprotocol": ("server/",),
     "watchfiles": ("cli/",),
     "shtab": ("cli/completion.py",),
-    "distributed": ("cluster/",),
+    "distributed": ("cluster/dask_engine.py",),
+    "pyarrow": ("cluster/parquet.py",),
 }
 
 

@@ -61,7 +61,7 @@ def checkpoints_below(url: str, **options: Any) -> Iterator[Listed]:
             continue
         with driver_errors():
             inside = system.ls(entry["name"], detail=True)
-        pending += [(e, depth + 1) for e in reversed(sorted(inside, key=_name)) if _taken(e, entry, depth)]
+        pending += [(e, depth + 1) for e in sorted(inside, key=_name, reverse=True) if _taken(e, entry, depth)]
 
 
 def _name(entry: Mapping[str, Any]) -> str:

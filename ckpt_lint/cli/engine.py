@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from ckpt_lint.cli.configured import configs_from
 from ckpt_lint.cli.engine_arguments import PARQUET
 from ckpt_lint.cli.progress import Progress
-from ckpt_lint.cluster import EngineError, FileRows, Item, Job, Run, Unit, engine_of, find, job_of, units
+from ckpt_lint.cluster import Engine, EngineError, FileRows, Item, Job, Run, Unit, engine_of, find, job_of, units
 from ckpt_lint.cluster.journal import Journal, Tally, header, name_digest, read_back
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import STDIN
 from ckpt_lint.rules import ALL
-from ckpt_lint.settings import Settings
 
 FINDINGS, UNCHECKED = 1, 3
 JSON_LINES = "json-lines"
@@ -30,16 +29,23 @@ def check_on_engine(arguments: argparse.Namespace) -> int:
     """Check what the arguments name on an engine, and write rows; the exit code. Raises ConfigError."""
     parquet = arguments.output_format == PARQUET
     _check(arguments, parquet=parquet)
-    arguments.output_format = None if parquet else arguments.output_format
-    configs = configs_from(arguments, ALL)
-    settings = configs.settings_in(os.getcwd())
+    configs = configs_from(argparse.Namespace(**{**vars(arguments), "output_format": None}), ALL)
     job = job_of(configs, deep=arguments.deep, cache=_cache(arguments))
     if arguments.resume and _is_finished(arguments.output_file):
-        return _told(_finished(arguments.output_file, job, parquet=parquet), arguments, settings, "already finished: ")
-    sink = Journal(arguments.output_file, job, resume=arguments.resume) if arguments.output_file else _Stdout(job)
+        return _told(_finished(arguments.output_file, job, parquet=parquet), arguments, configs, "already finished: ")
+    engine = engine_of(arguments.engine or "local")
     try:
-        before = sink.tally.files
-        _run(arguments, configs, job, sink)
+        return _checked(arguments, configs, job, engine)
+    finally:
+        engine.close()
+
+
+def _checked(arguments: argparse.Namespace, configs: Configs, job: Job, engine: Engine) -> int:
+    parquet = arguments.output_format == PARQUET
+    sink = Journal(arguments.output_file, job, resume=arguments.resume) if arguments.output_file else _Stdout(job)
+    before = sink.tally.files
+    try:
+        _run(arguments, configs, job, engine, sink)
         sink.finish(parquet=parquet)
     except EngineError as error:
         hint = f"; {sink.tally.files} files are done, --resume goes on from there" if arguments.output_file else ""
@@ -47,7 +53,7 @@ def check_on_engine(arguments: argparse.Namespace) -> int:
         return UNCHECKED
     finally:
         sink.close()
-    return _told(sink.tally, arguments, settings, f"{before} of them before: " if before else "")
+    return _told(sink.tally, arguments, configs, f"{before} of them before: " if before else "")
 
 
 class _Stdout:
@@ -70,8 +76,7 @@ class _Stdout:
         """There is nothing to close."""
 
 
-def _run(arguments: argparse.Namespace, configs: Configs, job: Job, sink: Journal | _Stdout) -> None:
-    engine = engine_of(arguments.engine or "local")
+def _run(arguments: argparse.Namespace, configs: Configs, job: Job, engine: Engine, sink: Journal | _Stdout) -> None:
     progress = Progress(sys.stderr, wanted=not arguments.quiet)
     paths = arguments.paths or [os.curdir]
     run = Run(_left(units(find(paths, configs)), sink.tally.done), job, engine)
@@ -79,12 +84,9 @@ def _run(arguments: argparse.Namespace, configs: Configs, job: Job, sink: Journa
         for found in run:
             sink.add(found)
             progress.tell(f"Checking: {sink.tally.files} files done")
-    except BaseException:
-        run.cancel()
-        raise
     finally:
+        run.cancel()
         progress.clear()
-        engine.close()
     if run.retried and not arguments.quiet:
         print(f"ckpt-lint: {run.retried} tries were lost with workers, and made again", file=sys.stderr)
 
@@ -109,7 +111,9 @@ def _check(arguments: argparse.Namespace, *, parquet: bool) -> None:
     if STDIN in arguments.paths:
         raise ConfigError("`-` does not go together with --engine")
     if not parquet and arguments.output_format not in (None, JSON_LINES):
-        raise ConfigError(f"--engine gives rows: --output-format {JSON_LINES} or {PARQUET}, not {arguments.output_format}")
+        raise ConfigError(
+            f"--engine gives {JSON_LINES} or {PARQUET}, and not --output-format {arguments.output_format}"
+        )
     if not arguments.output_file and (parquet or arguments.resume):
         raise ConfigError(f"{'--output-format parquet' if parquet else '--resume'} needs --output-file FILE")
     if parquet:
@@ -138,13 +142,13 @@ def _finished(path: str, job: Job, *, parquet: bool) -> Tally:
     return tally
 
 
-def _told(tally: Tally, arguments: argparse.Namespace, settings: Settings, lead: str) -> int:
+def _told(tally: Tally, arguments: argparse.Namespace, configs: Configs, lead: str) -> int:
     """Say what the run came to; the exit code."""
     if not arguments.quiet:
-        found = tally.errors + tally.warnings
-        said = f"{tally.files} files: {lead}{found} findings ({tally.errors} errors), {tally.unchecked} files not checked"
-        print(said, file=sys.stderr)
+        found = f"{tally.errors + tally.warnings} findings ({tally.errors} errors)"
+        print(f"{tally.files} files: {lead}{found}, {tally.unchecked} files not checked", file=sys.stderr)
     if tally.unchecked:
         return UNCHECKED
+    settings = configs.settings_in(os.getcwd())
     counted = tally.errors + (tally.warnings if settings.fail_on.value == "warning" else 0)
     return FINDINGS if counted and not arguments.exit_zero else 0

@@ -28,14 +28,11 @@ DEFAULT_PORT = 8786
 def connect(name: str) -> Engine:
     """The cluster behind `dask://HOST:PORT`. Raises ConfigError: no `distributed`, nobody there, other versions."""
     address = _address(name)
-    try:
-        import distributed
-    except ImportError:
-        raise ConfigError('--engine dask:// needs distributed: pip install "ckpt-lint[dask]"') from None
+    client_of = _client_class()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say is said in one line
     with _no_asyncio_noise():
         try:
-            client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            client = client_of(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, asyncio.TimeoutError) as error:
             raise ConfigError(f"--engine {name}: no Dask scheduler answers there: {_reason(error)}") from None
     try:
@@ -44,6 +41,14 @@ def connect(name: str) -> Engine:
         client.close()
         raise
     return _engine(client, name)
+
+
+def _client_class() -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ConfigError('--engine dask:// needs distributed: pip install "ckpt-lint[dask]"') from None
+    return Client
 
 
 def _address(name: str) -> str:
@@ -80,11 +85,9 @@ class _Watch:
 
     def alive(self) -> None:
         """Raise EngineError where the scheduler is gone, or there was no worker for `WORKER_SECONDS`."""
-        import distributed
-
         try:
             workers = self._client.nthreads() if self._client.status == "running" else None
-        except (OSError, ValueError, asyncio.TimeoutError, distributed.CommClosedError):
+        except (OSError, ValueError, asyncio.TimeoutError):
             workers = None
         if workers is None:
             raise EngineError(f"the scheduler of {self._name} is gone")

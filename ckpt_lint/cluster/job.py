@@ -61,7 +61,14 @@ def job_of(configs: Configs, *, deep: bool, cache: str | None) -> Job:
     """The job that the configurations of a client come to. Raises ConfigError."""
     overrides = tuple(_resolved(layer) for layer in configs.overrides)
     return Job(
-        overrides, configs.config, configs.isolated, configs.gate, configs.checkpoints, configs.working_folder, deep, cache
+        overrides,
+        configs.config,
+        configs.isolated,
+        configs.gate,
+        configs.checkpoints,
+        configs.working_folder,
+        deep,
+        cache,
     )
 
 

@@ -117,7 +117,9 @@ class Journal:
         self._stream.close()
 
     def close(self) -> None:
-        """Leave the rows where they are."""
+        """Leave the rows where they are; a file without any is taken away."""
+        if not self._stream.closed and not self.tally.files:
+            os.unlink(self.partial)
         self._stream.close()
 
     def _opened(self) -> IO[bytes]:

@@ -46,7 +46,9 @@ def rows_of(item: Item, result: FileResult, look: Look, *, hashed: bool) -> File
 def lost(item: Item, reason: str) -> FileRows:
     """The row of a file that nobody could check."""
     outcome = Outcome(item.target.path, problems=(Problem(Status.INTERNAL_ERROR, reason),))
-    return FileRows((_line(_about(item, outcome, item.stamp or stamp_of(item.target.path, hashed=False))),), checked=False)
+    return FileRows(
+        (_line(_about(item, outcome, item.stamp or stamp_of(item.target.path, hashed=False))),), checked=False
+    )
 
 
 def stamp_of(path: str, *, hashed: bool) -> Stamp:
