@@ -35,7 +35,11 @@ class Project(Protocol):
     """What the engine asks of the project that a source belongs to."""
 
     def read(self, source: Source) -> Read:
-        """The modules of a source."""
+        """The modules of a source: a draft of them, perhaps."""
+        ...
+
+    def confirmed(self, source: Source, read: Read) -> Read:
+        """What LibCST says of a source; its modules are those of `read` where it agrees with the draft."""
         ...
 
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
@@ -118,23 +122,37 @@ def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -
 
 
 def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
-    """The findings of a source: read, asked of every rule that is on, suppressed, one finding an argument."""
-    read = project.read(source)
-    codes, notes = settings.codes_for(source.path), project.notes(source)
-    whole = settings.noqa and not (notes or read.problems or source.problems)
-    if whole and unused.RULE.code in codes and unused.may_matter(source):
-        every = frozenset(rule.code for rule in rules.ALL)
-        heard = list(_findings(source, read, project=project, settings=settings, codes=every))
-        found = [f for f in heard if f.finding.code in codes]
-        spare = unused.unused(source, [f.finding for f in heard], rules.ALL)
-        found += [_Found(replace(one, fix=settings.adjusted(one.code, one.fix)), ()) for one in spare]
-    else:
-        found = list(_findings(source, read, project=project, settings=settings, codes=codes))
+    """The findings of a source: read, asked of every rule that is on, suppressed, one finding an argument.
+
+    Where a rule speaks of a draft LibCST reads the source, too; where the two differ it is LibCST's facts that are judged.
+    """
+    drafted = project.read(source)
+    notes = project.notes(source)
+    read, found = drafted, _heard(source, drafted, notes, project=project, settings=settings)
+    if found and drafted.is_draft:
+        read = project.confirmed(source, drafted)
+        if read.modules != drafted.modules:
+            found = _heard(source, read, notes, project=project, settings=settings)
     found.sort(key=lambda f: f.finding.sort_key)
     sorted_out = suppress.suppress((f.finding for f in found), texts_of(source) if settings.noqa else {})
     kept = {id(f) for f in sorted_out.kept}
     spoken = _strongest([f for f in found if id(f.finding) in kept])
     return Judged(tuple(spoken), sorted_out.suppressed, read.problems, read.parsed, notes)
+
+
+def _heard(
+    source: Source, read: Read, notes: Sequence[str], *, project: Project, settings: Settings
+) -> list[_Found]:
+    """What the rules that are on say of a source, suppressed or not."""
+    codes = settings.codes_for(source.path)
+    whole = settings.noqa and not (notes or read.problems or source.problems)
+    if not (whole and unused.RULE.code in codes and unused.may_matter(source)):
+        return list(_findings(source, read, project=project, settings=settings, codes=codes))
+    every = frozenset(rule.code for rule in rules.ALL)
+    heard = list(_findings(source, read, project=project, settings=settings, codes=every))
+    spare = unused.unused(source, [f.finding for f in heard], rules.ALL)
+    found = [f for f in heard if f.finding.code in codes]
+    return found + [_Found(replace(one, fix=settings.adjusted(one.code, one.fix)), ()) for one in spare]
 
 
 def explain(

@@ -1,7 +1,6 @@
 """The same run on several processes. Imported only where that pays.
 
-First every file that is to be parsed is parsed once, by whichever process is free, into the fact cache; then runs of
-neighbouring files are judged, with what they need of each other read from there.
+Each process judges runs of neighbouring files, for those need the same of their project.
 """
 
 from __future__ import annotations
@@ -12,15 +11,11 @@ import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
 from ckpt_lint.run import FileResult, Mode, Weighed, Weight, Worker
-
-PARSED_AT_ONCE = 100_000
-"""Bytes that a process is handed at once to be parsed."""
 
 PARTS_PER_PROCESS = 3
 """Runs of files that are judged for each process: few, for neighbours share what they need; more than one, for balance."""
@@ -33,9 +28,7 @@ _worker: list[Worker] = []
 
 
 def run_parallel(waiting: Sequence[Weighed], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
-    """The results of all targets in their order; those that the gate let pass need no worker. `mode` names a cache."""
-    with _pool(jobs, configs, mode) as pool:
-        _prime(pool, [found for found in waiting if found.weight is Weight.PARSED])
+    """The results of all targets in their order; those that the gate let pass need no worker."""
     with _pool(jobs, configs, mode) as pool:
         parts = list(_parts(waiting, jobs))
         handed = [_submit(pool, [waiting[index].target for index in part]) for part in parts]
@@ -46,25 +39,6 @@ def run_parallel(waiting: Sequence[Weighed], configs: Configs, mode: Mode, *, jo
                 yield result
                 upcoming = index + 1
     yield from (FileResult(Outcome(found.target.path)) for found in waiting[upcoming:])
-
-
-def _prime(pool: futures.ProcessPoolExecutor, parsed: Sequence[Weighed]) -> None:
-    """Have everything parsed. Where a process dies the rest is parsed when it is judged, each file alone."""
-    with suppress(BrokenProcessPool):
-        for future in [pool.submit(_prime_all, chunk) for chunk in _chunks(parsed)]:
-            future.result()
-
-
-def _chunks(parsed: Sequence[Weighed]) -> Iterator[list[Target]]:
-    chunk, size = list[Target](), 0
-    for found in parsed:
-        chunk.append(found.target)
-        size += found.size
-        if size >= PARSED_AT_ONCE:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def _submit(pool: futures.ProcessPoolExecutor, targets: Sequence[Target]) -> futures.Future[list[FileResult]]:
@@ -108,11 +82,6 @@ def _pool(jobs: int, configs: Configs, mode: Mode) -> futures.ProcessPoolExecuto
 def _begin(configs: Configs, mode: Mode) -> None:
     gc.disable()  # see `source.collector`
     _worker.append(Worker(configs, mode))
-
-
-def _prime_all(targets: Sequence[Target]) -> None:
-    for target in targets:
-        _worker[0].prime(target)
 
 
 def _check_all(targets: Sequence[Target]) -> list[FileResult]:

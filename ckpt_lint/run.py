@@ -90,25 +90,12 @@ def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) 
     worker = Worker(configs, mode)
     waiting = [worker.weigh(target) for target in targets]
     total = sum(found.size for found in waiting if found.weight is Weight.PARSED)
-    if total < PAYS_FROM:
+    if jobs == 1 or total < PAYS_FROM:
         yield from _in_turn(waiting, worker)
-    elif mode.cache is None:
-        from tempfile import TemporaryDirectory
-
-        # one of this run's own: memory is given back, and nothing is parsed twice for that
-        with TemporaryDirectory(prefix="ckpt-lint-") as folder:
-            yield from _many(waiting, configs, dataclasses.replace(mode, cache=folder), jobs)
     else:
-        yield from _many(waiting, configs, mode, jobs)
+        from ckpt_lint.parallel import run_parallel
 
-
-def _many(waiting: Sequence[Weighed], configs: Configs, mode: Mode, jobs: int) -> Iterator[FileResult]:
-    if jobs == 1:
-        yield from _in_turn(waiting, Worker(configs, mode))
-        return
-    from ckpt_lint.parallel import run_parallel
-
-    yield from run_parallel(waiting, configs, mode, jobs=jobs)
+        yield from run_parallel(waiting, configs, mode, jobs=jobs)
 
 
 def _in_turn(waiting: Sequence[Weighed], worker: Worker) -> Iterator[FileResult]:
@@ -152,26 +139,6 @@ class Worker:
         if next(own_imports(data, os.path.abspath(target.path)), None) is not None:
             return Weighed(target, Weight.UNSURE, size)
         return Weighed(target, Weight.NOTHING)
-
-    def prime(self, target: Target) -> None:
-        """Put what is read of a target into the cache, for every process."""
-        cache = self.workspace.disk.cache
-        settings = self.configs.settings_for(target.path)
-        data = _read(target.path, settings)
-        if cache is None or isinstance(data, Problem):
-            return
-        from ckpt_lint.engine import guarded
-        from ckpt_lint.source.read import prime
-        from ckpt_lint.source.text import read_source
-
-        source = read_source(os.path.abspath(target.path), data, max_size=settings.max_file_size)
-        if not isinstance(source, Problem):
-
-            def primed() -> Outcome:
-                prime(source, cache, slicing=settings.gate)
-                return Outcome(target.path)
-
-            guarded(target.path, primed)
 
     def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""

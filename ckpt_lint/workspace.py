@@ -157,6 +157,13 @@ class FileProject:
 
         return read_modules(source, self.path, slicing=self.settings.gate, cache=self.project.files.disk.cache)
 
+    def confirmed(self, source: Source, read: Read) -> Read:
+        """What LibCST says of a source of which a draft was read."""
+        from ckpt_lint.source.read import confirmed
+
+        path = self.path if self.named else None
+        return confirmed(source, read, path, cache=self.project.files.disk.cache)
+
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
         """The project's facts, with these modules of the file in place of those on disk."""
         if self.named and tuple(modules) == tuple(self.project.files.read(self.path)):

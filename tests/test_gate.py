@@ -12,7 +12,7 @@ from ckpt_lint.model import Problem
 from ckpt_lint.project.imports import own_imports
 from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.positions import parse_twin
-from ckpt_lint.source.slices import SMALL, sliced
+from ckpt_lint.source.slices import SMALL, blanked, cut
 from ckpt_lint.source.text import read_source
 from ckpt_lint.workspace import Workspace
 from tests.rules.harness import ALL_CODES, FIXTURES, copied, settings_for
@@ -79,11 +79,11 @@ def test_a_slice_keeps_every_place(newline: str) -> None:
         + "\n\n\ndef busy(p):\n    return torch.load(p)\n"
     ).replace("\n", newline)
     module = parse_twin(code)
-    cut = sliced(code, module)
-    assert len(cut) == len(code) and cut.count("\n") == code.count("\n")
-    assert "value_1" not in cut and "torch.load(p)" in cut
-    assert cut.index("torch.load") == code.index("torch.load")
-    parse_twin(cut)
+    sliced = blanked(code, cut(code, module))
+    assert len(sliced) == len(code) and sliced.count("\n") == code.count("\n")
+    assert "value_1" not in sliced and "torch.load(p)" in sliced
+    assert sliced.index("torch.load") == code.index("torch.load")
+    parse_twin(sliced)
 
 
 def test_a_run_with_and_without_the_gate_counts_the_same(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 from ckpt_lint.model import Location, Problem, Status
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.collector import collector_off
-from ckpt_lint.source.positions import NEWLINE, Positions, parse_twin
-from ckpt_lint.source.slices import sliced
+from ckpt_lint.source.draft import draft
+from ckpt_lint.source.positions import NEWLINE, Places, Positions, parse_twin
+from ckpt_lint.source.slices import blanked, cut
 
 MAX_CHAIN = 500
 """Operators, calls or attributes in a row in one expression that are still read."""
@@ -67,18 +68,39 @@ def _problem(status: Status, message: str, row: int | None = None, column: int |
 
 
 def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
-    """Read one part; offsets are shifted by `base`. Raises Unparsable, with a row counted inside the part."""
+    """Have LibCST read one part; offsets are shifted by `base`.
+
+    Raises Unparsable, with a row counted inside the part.
+    """
     twin = _twin(code)
     if twin is not None:
         if slicing:
-            code = sliced(code, twin)
+            code = blanked(code, cut(code, twin))
         _refuse_long_chains(code, twin)
     elif _BRACKETS.search(code):
         raise _problem(Status.TOO_DEEP, "brackets are nested too deeply to be read")
     try:
         return _record(code, twin, base)
     except RecursionError:
-        raise _problem(Status.TOO_DEEP, "the code is nested too deeply to be read") from None
+        raise _too_deep() from None
+
+
+def parse_draft(code: str, *, base: int = 0) -> t.Module | None:
+    """The draft of one part, sliced; None where only LibCST may know the syntax. Raises Unparsable as `parse` does."""
+    twin = _twin(code)
+    if twin is None:
+        return None
+    cut(code, twin)
+    _refuse_long_chains(code, twin)
+    try:
+        with collector_off():
+            return draft(twin, Places(code, base), start=base, end=base + len(code))
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> Unparsable:
+    return _problem(Status.TOO_DEEP, "the code is nested too deeply to be read")
 
 
 def is_readable(code: str) -> bool:
@@ -99,7 +121,7 @@ def _twin(code: str) -> ast.Module | None:
             raise _problem(Status.TOO_DEEP, f"nested too deeply to be read: {error.msg}", error.lineno) from None
         return None
     except (RecursionError, MemoryError):
-        raise _problem(Status.TOO_DEEP, "the code is nested too deeply to be read") from None
+        raise _too_deep() from None
     except ValueError as error:  # a null byte
         raise _problem(Status.SYNTAX_ERROR, f"not Python source: {error}") from None
 

@@ -34,42 +34,48 @@ class _Absent:
 ABSENT: Any = _Absent()
 
 
-class Positions:
-    """Maps a pair of nodes, LibCST's and `ast`'s, to a start and an end in characters, shifted by `base`."""
+class Places:
+    """Maps an `ast` node to a start and an end in characters, shifted by `base`."""
 
-    def __init__(self, text: str, base: int, ranges: Mapping[cst.CSTNode, Any] | None = None) -> None:
+    def __init__(self, text: str, base: int) -> None:
         self.base = base
         self.text = text
-        self.ranges = ranges
-        self.starts = [0] + [match.end() for match in NEWLINE.finditer(text)]
+        self.starts = [base] + [base + match.end() for match in NEWLINE.finditer(text)]
         self.ascii = text.isascii()
 
-    def of(self, node: cst.CSTNode, twin: Any) -> tuple[int, int]:
-        """The span of a node. `twin` is its `ast` counterpart, or `ABSENT`."""
-        if twin is ABSENT:
-            return self._own(node)
+    def of(self, node: Any) -> tuple[int, int]:
+        """The span of a node."""
         starts = self.starts
-        first, last = twin.lineno - 1, twin.end_lineno - 1
         if self.ascii:
-            return self.base + starts[first] + twin.col_offset, self.base + starts[last] + twin.end_col_offset
-        return self._column(first, twin.col_offset), self._column(last, twin.end_col_offset)
+            return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+        return self._column(node.lineno - 1, node.col_offset), self._column(node.end_lineno - 1, node.end_col_offset)
 
     def _column(self, line: int, column: int) -> int:
-        start = self.starts[line]
+        start = self.starts[line] - self.base
         head = self.text[start : start + column]
         if not head.isascii():
             raw = self.text[start : start + column].encode("utf-8", "surrogatepass")[:column]
             head = raw.decode("utf-8", "ignore")
         return self.base + start + len(head)
 
+
+class Positions:
+    """Maps a pair of nodes, LibCST's and `ast`'s, to a start and an end in characters, shifted by `base`."""
+
+    def __init__(self, text: str, base: int, ranges: Mapping[cst.CSTNode, Any] | None = None) -> None:
+        self.places = Places(text, base)
+        self.ranges = ranges
+
+    def of(self, node: cst.CSTNode, twin: Any) -> tuple[int, int]:
+        """The span of a node. `twin` is its `ast` counterpart, or `ABSENT`."""
+        return self._own(node) if twin is ABSENT else self.places.of(twin)
+
     def _own(self, node: cst.CSTNode) -> tuple[int, int]:
+        base, starts = self.places.base, self.places.starts
         if self.ranges is None or node not in self.ranges:
-            return self.base, self.base
+            return base, base
         place = self.ranges[node]
-        return (
-            self.base + self.starts[place.start.line - 1] + place.start.column,
-            self.base + self.starts[place.end.line - 1] + place.end.column,
-        )
+        return starts[place.start.line - 1] + place.start.column, starts[place.end.line - 1] + place.end.column
 
 
 def parse_twin(text: str) -> ast.Module:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ckpt_lint.model import Location, Problem
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.cache import FactCache, key_of
 from ckpt_lint.source.module import ModuleFacts
-from ckpt_lint.source.parse import Parsed, Unparsable, before_python_37, parse
+from ckpt_lint.source.parse import Parsed, Unparsable, before_python_37, parse, parse_draft
+from ckpt_lint.source.store import same
 from ckpt_lint.source.text import Part, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The modules of a source, what could not be parsed of it, and how many characters LibCST read."""
+    """The modules of a source, what could not be parsed of it, and how many characters LibCST read.
+
+    `is_draft` says that some of it was read by `ast` alone (see `confirmed`).
+    """
 
     modules: tuple[ModuleFacts, ...]
     problems: tuple[Problem, ...]
     parsed: int
+    is_draft: bool = False
 
 
 _OLD = " (`async` is a keyword since Python 3.7; checked as if it were a name)"
@@ -30,18 +34,33 @@ NOTHING = Read((), (), 0)
 def read_modules(
     source: Source, path: str | None = None, *, slicing: bool = True, cache: FactCache | None = None
 ) -> Read:
-    """Parse a source, or find its facts in the cache.
+    """Read a source: with `slicing` a draft of what may matter, else all of it by LibCST.
 
     A part that cannot be parsed is a problem; the other parts are read all the same.
     """
+    return _read(source, path, (_Drafting if slicing else _Reading)(False, cache))
+
+
+def confirmed(
+    source: Source, drafted: Read, path: str | None = None, *, cache: FactCache | None = None
+) -> Read:
+    """What LibCST says of a source of which a draft was read: the same modules where it agrees, else its own."""
+    read = _read(source, path, _Reading(True, cache))
+    if len(read.modules) == len(drafted.modules):
+        if all(same(one.root, other.root) for one, other in zip(read.modules, drafted.modules)):
+            return replace(read, modules=drafted.modules)
+    return read
+
+
+def _read(source: Source, path: str | None, reading: _Reading) -> Read:
     bodies: dict[str, list[t.Module]] = {}
     problems: list[Problem] = []
     size = 0
     for part in source.parts:
         try:
-            parsed = _parsed(part, slicing, cache)
+            parsed = reading.parse(part)
         except Unparsable as error:
-            old = _read_as_old(part, slicing, cache)
+            old = _read_as_old(part, reading)
             problem = error.problem if old is None else replace(error.problem, message=error.problem.message + _OLD)
             problems.append(_placed(source, part, problem))
             if old is None:
@@ -51,39 +70,46 @@ def read_modules(
         size += parsed.size
         bodies.setdefault(part.module, []).append(parsed.module)
     modules = tuple(_join(path or source.path, name, parts) for name, parts in bodies.items())
-    return Read(modules, tuple(problems), size)
+    return Read(modules, tuple(problems), size, isinstance(reading, _Drafting))
 
 
-def _read_as_old(part: Part, slicing: bool, cache: FactCache | None) -> Parsed | None:
+def _read_as_old(part: Part, reading: _Reading) -> Parsed | None:
     """The facts of a part that is Python but for `async` as a name; every character keeps its place."""
     code = before_python_37(part.code)
     if code is None:
         return None
     try:
-        return _parsed(replace(part, code=code), slicing, cache)
+        return reading.parse(replace(part, code=code))
     except Unparsable:
         return None
 
 
-def _parsed(part: Part, slicing: bool, cache: FactCache | None) -> Parsed:
-    """The facts of one part. Raises Unparsable."""
-    if cache is None:
-        return parse(part.code, base=part.span.start, slicing=slicing)
-    key = key_of(part.code, base=part.span.start, slicing=slicing)
-    known = cache.get(key)
-    if known is None:
-        known = parse(part.code, base=part.span.start, slicing=slicing)
-        cache.put(key, known)
-    return known
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Parts are read by LibCST, whole or sliced; what it cost to read is kept in the cache, if there is one."""
+
+    slicing: bool
+    cache: FactCache | None
+
+    def parse(self, part: Part) -> Parsed:
+        """The facts of one part. Raises Unparsable."""
+        if self.cache is None:
+            return parse(part.code, base=part.span.start, slicing=self.slicing)
+        key = key_of(part.code, base=part.span.start, slicing=self.slicing)
+        known = self.cache.get(key)
+        if known is None:
+            known = parse(part.code, base=part.span.start, slicing=self.slicing)
+            self.cache.put(key, known)
+        return known
 
 
-def prime(source: Source, cache: FactCache, *, slicing: bool = True) -> None:
-    """Put the facts of a source into the cache, and keep nothing."""
-    for part in source.parts:
-        key = key_of(part.code, base=part.span.start, slicing=slicing)
-        if not cache.holds(key):
-            with suppress(Unparsable):
-                cache.put(key, parse(part.code, base=part.span.start, slicing=slicing))
+class _Drafting(_Reading):
+    """Parts are read by `ast`, and by LibCST where only that may know the syntax."""
+
+    def parse(self, part: Part) -> Parsed:
+        """The facts of one part. Raises Unparsable."""
+        module = parse_draft(part.code, base=part.span.start)
+        return Parsed(module, 0) if module is not None else _Reading.parse(self, part)
 
 
 def _join(path: str, name: str, parts: list[t.Module]) -> ModuleFacts:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import libcst as cst
 
+from ckpt_lint.source import draft_expressions
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.positions import ABSENT, Positions
 
@@ -30,6 +32,7 @@ class Expressions:
     def __init__(self, positions: Positions) -> None:
         self.positions = positions
         self.at = positions.of
+        self.drafted = draft_expressions.Expressions(positions.places).formatted
         self.table: dict[type[cst.CSTNode], Callable[[Any, Any], t.Expr]] = {
             cst.Name: self._name, cst.Attribute: self._attribute, cst.Call: self._call,
             cst.SimpleString: self._literal, cst.ConcatenatedString: self._concatenated, cst.Integer: self._literal,
@@ -89,7 +92,9 @@ class Expressions:
 
     def _concatenated(self, node: cst.ConcatenatedString, twin: Any) -> t.Expr:
         start, end = self.at(node, twin)
-        value = getattr(twin, "value", None) if twin is not ABSENT else node.evaluated_value
+        if isinstance(twin, ast.JoinedStr):
+            return self.drafted(twin)
+        value = twin.value if twin is not ABSENT else node.evaluated_value
         if isinstance(value, (str, bytes)):
             return t.Constant(start, end, value)
         parts: list[t.Expr] = []
@@ -101,6 +106,9 @@ class Expressions:
         return t.JoinedStr(start, end, tuple(parts))
 
     def _formatted(self, node: cst.FormattedString, twin: Any) -> t.Expr:
+        """An f-string: Python's own parser says what its parts are, with escapes and neighbours put together."""
+        if isinstance(twin, ast.JoinedStr):
+            return self.drafted(twin)
         start, end = self.at(node, twin)
         return t.JoinedStr(start, end, tuple(self._format_parts(node, start, end)))
 
@@ -138,11 +146,11 @@ class Expressions:
         value = self.record(node.value, twin.value)
         start, end = self.at(node, twin)
         elements = node.slice
-        if len(elements) == 1 and not isinstance(elements[0].comma, cst.Comma):
+        if len(elements) == 1 and not isinstance(elements[0].comma, cst.Comma) and not _is_starred(elements[0].slice):
             return t.Subscript(start, end, value, self._index(elements[0].slice, twin.slice))
         items = tuple(self._index(e.slice, b) for e, b in zip(elements, twin.slice.elts, strict=False))
-        inner = t.Sequence(items[0].start, items[-1].end, "tuple", items)
-        return t.Subscript(start, end, value, inner)
+        place = self.at(node, twin.slice) if twin is not ABSENT else (items[0].start, items[-1].end)
+        return t.Subscript(start, end, value, t.Sequence(*place, "tuple", items))
 
     def _index(self, node: cst.BaseSlice, twin: Any) -> t.Expr:
         if isinstance(node, cst.Slice):
@@ -154,7 +162,8 @@ class Expressions:
         assert isinstance(node, cst.Index)
         if node.star:
             value = self.record(node.value, twin.value)
-            return t.Starred(value.start - 1, value.end, value)
+            place = self.at(node, twin) if twin is not ABSENT else (value.start - 1, value.end)
+            return t.Starred(*place, value)
         return self.record(node.value, twin)
 
     def parameters(self, node: cst.Parameters, twin: Any) -> tuple[t.Parameter, ...]:
@@ -249,6 +258,10 @@ class Expressions:
         inner = node.value.item if isinstance(node.value, cst.From) else node.value
         value = self.record(inner, twin.value) if inner is not None else None
         return t.Yield(*self.at(node, twin), value)
+
+
+def _is_starred(node: cst.BaseSlice) -> bool:
+    return isinstance(node, cst.Index) and bool(node.star)
 
 
 def _pieces(node: cst.CSTNode) -> list[cst.CSTNode]:

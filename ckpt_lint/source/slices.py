@@ -1,9 +1,9 @@
-"""Slicing: what no rule can ask about is blanked before LibCST sees the text, which costs ten times what `ast` costs.
+"""Slicing: what no rule can ask about is left out, of the text that LibCST sees and of the draft.
 
-Blanked are long docstrings, and the bodies of functions in which nothing is saved, loaded or restored, nothing tells of
+Left out are long docstrings, and the bodies of functions in which nothing is saved, loaded or restored, nothing tells of
 ranks, and which have nothing to do, by name and `CALL_HOPS` calls away, with one that does; of a class with such a
-method the methods that set attributes stay too. A blanked stretch becomes one string of blanks, a single node for
-LibCST, which makes one of every empty line: every other character keeps its place. The findings are those of the whole
+method the methods that set attributes stay too. A stretch becomes one string of blanks, a single node for LibCST, which
+makes one of every empty line: every other character keeps its place. The findings are those of the whole
 text: tests and benchmarks hold them against `--no-gate`.
 """
 
@@ -76,8 +76,8 @@ class _Lines:
         return start + len(head.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "ignore"))
 
 
-def sliced(code: str, module: ast.Module) -> str:
-    """The text with what cannot matter blanked, of the same length and with the same lines; `module` is cut alike."""
+def cut(code: str, module: ast.Module) -> list[tuple[int, int]]:
+    """Cut what cannot matter out of `module`. Returns where it stands in the text, in its order, for `blanked`."""
     stretches = sorted(_stretches(_Lines(code), module), key=lambda s: (s.start, -s.end))
     outside = _outside(code, stretches)
     busy = bool(_DEED.search(outside)) or any(_DEED.search(s.text) for s in stretches)
@@ -87,15 +87,24 @@ def sliced(code: str, module: ast.Module) -> str:
         called=frozenset(_CALL.findall(_DEFINED.sub("", outside))) if _WORDS.search(outside) else frozenset(),
         aliases=tuple(f"{one or other}(" for one, other in _ALIAS.findall(outside)),
     )
-    pieces, done = [], 0
+    places, done = list[tuple[int, int]](), 0
     for stretch in stretches:
         if stretch.kept or stretch.start < done:
             continue
-        pieces.append(code[done : stretch.start])
-        pieces.append(_QUOTES + _blank(code[stretch.start + 3 : stretch.end - 3]) + _QUOTES)
         done = stretch.end
+        places.append((stretch.start, done))
         last = stretch.body[-1] if stretch.name else stretch.body[0]
         stretch.body[: len(stretch.body) if stretch.name else 1] = [_empty_text(stretch.body[0], last)]
+    return places
+
+
+def blanked(code: str, places: list[tuple[int, int]]) -> str:
+    """The text with each of the places one string of blanks: of the same length, and with the same lines."""
+    pieces, done = [], 0
+    for start, end in places:
+        pieces.append(code[done:start])
+        pieces.append(_QUOTES + _blank(code[start + 3 : end - 3]) + _QUOTES)
+        done = end
     pieces.append(code[done:])
     return "".join(pieces)
 

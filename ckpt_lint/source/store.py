@@ -29,6 +29,15 @@ def encode(root: t.Node) -> bytes:
 
     The tree need not be linked, and is not linked here: one without links to parents is freed when it is let go.
     """
+    return marshal.dumps((FORMAT, _rows(root)))
+
+
+def same(one: t.Node, other: t.Node) -> bool:
+    """Whether two trees are equal, in every node, place and value."""
+    return _rows(one) == _rows(other)
+
+
+def _rows(root: t.Node) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     nodes = list(t.walk(root))
     for index, node in enumerate(nodes):
@@ -39,7 +48,7 @@ def encode(root: t.Node) -> bytes:
             value = getattr(node, name)
             row.append(_refs(value) if is_child else value)
         rows.append(tuple(row))
-    return marshal.dumps((FORMAT, rows))
+    return rows
 
 
 def _refs(value: Any) -> Any:
