@@ -23,7 +23,16 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("ch", "check"), ("check --add-n", "--add-noqa"), ("check --output-format gitl", "gitlab"), ("check tra", "train.py")],
+    [
+        ("ch", "check"),
+        ("check --add-n", "--add-noqa"),
+        ("check --output-format gitl", "gitlab"),
+        ("check tra", "train.py"),
+        ("check --wat", "--watch"),
+        ("ser", "server"),
+        ("server --torch", "--torch-version"),
+        ("server --cache-dir tra", "train.py"),
+    ],
 )
 def test_bash_completes(tmp_path: Path, words: str, expected: str) -> None:
     bash = shutil.which("bash")
