@@ -21,6 +21,9 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 }
 """The families by the prefix of their codes: title, and a sentence about them."""
 
+_FEW = 4
+"""Choices that stand behind their option; more of them stand in the text."""
+
 _GROUPS: Mapping[str, str] = {
     "torch26": "what breaks, or stops being needed, with torch 2.6",
     "resume": "a run that goes on as something else",
@@ -106,14 +109,18 @@ def _spelling(action: argparse.Action) -> str:
 
 def _value(action: argparse.Action) -> str:
     if action.metavar is None and action.choices is not None:
-        return "{" + ",".join(str(choice) for choice in action.choices) + "}"
+        choices = [str(choice) for choice in action.choices]
+        return "{" + ",".join(choices) + "}" if len(choices) <= _FEW else "NAME"
     metavar = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
     return metavar if action.nargs not in ("*", "+") else f"{metavar} ..."
 
 
 def _meaning(action: argparse.Action) -> str:
     """What the help says, less the default of a switch, which some Pythons add to it."""
-    return (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%").strip()
+    meaning = (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%").strip()
+    if action.metavar is None and action.choices is not None and len(list(action.choices)) > _FEW:
+        meaning += "; one of " + ", ".join(f"`{choice}`" for choice in action.choices)
+    return meaning
 
 
 def rules_page(rules: Sequence[RuleInfo]) -> str:
@@ -133,7 +140,8 @@ def rules_page(rules: Sequence[RuleInfo]) -> str:
 _INTRODUCTION = """A finding is an **error** where, if it is true, the program crashes, hangs, runs foreign code, writes a
 file that cannot be used, or loses optimizer state. It is a **warning** where the result is worse, fragile or cannot be
 repeated. A **safe** fix leaves the program doing what it did, less the hazard, on every torch that the project allows;
-an **unsafe** one is right as a rule, but a reader of the file or a result may change. A rule that cannot tell is silent."""
+an **unsafe** one is right as a rule, but a reader of the file or a result may change. What is **off** has
+to be selected by its code or name. A rule that cannot tell is silent."""
 
 
 def _family(rules: Sequence[RuleInfo]) -> str:

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from ckpt_lint.cli.arguments import parse
 from tests.docs.blocks import ROOT, Command, all_commands, fits, pages
-from tests.docs.project import SAMPLE, commit, environment, make, train
+from tests.docs.project import CHECKPOINTS, SAMPLE, commit, environment, make, train
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,12 +35,10 @@ NOT_RUN: Mapping[str, str] = {
 """Commands that need what a test has not, and why; `pip install` of a published package is known as such."""
 
 CODES: Mapping[str, tuple[int, ...]] = {
-    "ckpt-lint verify": (3,),  # of the sample, not every place has a checkpoint
-    "ckpt-lint verify src": (3,),
-    "ckpt-lint verify --checkpoint runs/best.pt": (0, 3),
-    "ckpt-lint verify src --checkpoint 'runs/**/*.pt'": (1, 3),
+    "ckpt-lint verify src": (3,),  # not every place has a checkpoint, here and below
     "ckpt-lint verify --python ~/envs/train/bin/python": (3,),
     "ckpt-lint verify --fix": (3,),
+    "ckpt-lint verify --checkpoint runs/best.pt": (0, 3),
 }
 """Exit codes other than 0, and 1 for findings."""
 
@@ -52,8 +50,9 @@ def can_run(command: Command) -> bool:
     return command.bare not in NOT_RUN and not command.bare.startswith("pip install")
 
 
-def for_readme(folder: Path) -> None:
+def for_readme(folder: Path, runs: Path) -> None:
     """The README speaks of no project of its own: `src`, `train.py`, `model.pt`."""
+    make(folder, runs)
     shutil.copytree(SAMPLE, folder / "fixtures" / "projects" / "classifier")
     shutil.copytree(folder / "classifier", folder / "src")
     shutil.copy(folder / "classifier" / "train.py", folder)
@@ -61,16 +60,26 @@ def for_readme(folder: Path) -> None:
         shutil.copy(folder / "runs" / "best.pt", folder / name)
 
 
-def for_verify(folder: Path) -> None:
-    """Code in `src`, and a torch in another environment."""
-    shutil.copytree(folder / "classifier", folder / "src")
+LOAD = "    model.load_state_dict(torch.load({path}))\n"
+
+
+def for_verify(folder: Path, runs: Path) -> None:
+    """A load whose path is known, one whose path is not, and a torch in another environment."""
+    for name in ("src", "weights"):
+        (folder / name).mkdir(parents=True)
+    head = "import torch\n\n\n"
+    (folder / "train.py").write_text(head + "#\n" * 11 + "def restore(model):\n" + LOAD.format(path='"weights/base.pt"'))
+    (folder / "src" / "load.py").write_text(head + "def load(model, path):\n" + LOAD.format(path="path"))
+    (folder / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\ndependencies = ["torch>=2.0"]\n')
+    shutil.copy(CHECKPOINTS / "cuda.pt", folder / "weights" / "base.pt")
+    shutil.copytree(runs, folder / "runs" / "1", ignore=shutil.ignore_patterns("last.pt", "model.pt"))
     python = folder.parent / "home" / "envs" / "train" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     python.chmod(0o755)
 
 
-LAYOUTS: Mapping[str, Callable[[Path], None]] = {"README.md": for_readme, "docs/verify.md": for_verify}
+LAYOUTS: Mapping[str, Callable[[Path, Path], None]] = {"README.md": for_readme, "docs/verify.md": for_verify}
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +99,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_of_a_page_do_what_is_shown(page: str, runs: Path, cache: Path, tmp_path: Path) -> None:
     """One after the other: a later command finds what an earlier one has left."""
     folder, variables = tmp_path / "project", environment(tmp_path / "home", cache)
-    make(folder, runs)
-    LAYOUTS.get(page, lambda _: None)(folder)
+    LAYOUTS.get(page, make)(folder, runs)
     commit(folder, variables)
     for command in COMMANDS:
         if command.place.startswith(f"{page}:") and can_run(command):

@@ -17,7 +17,7 @@ import yaml
 import ckpt_lint
 from ckpt_lint.cli.arguments import parse
 from ckpt_lint.config import Configs
-from ckpt_lint.config.options import OPTIONS
+from ckpt_lint.config.options import OPTIONS, OUTPUT_FORMATS
 from ckpt_lint.rules import ALL
 from tests.docs.blocks import ROOT, Block, blocks, fits, pages
 
@@ -43,9 +43,9 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", of("toml"), ids=str)
 def test_toml_is_a_configuration(block: Block, tmp_path: Path) -> None:
-    tools = tomllib.loads(block.text).get("tool", {})
-    if "ckpt-lint" not in tools:
-        assert set(tools) <= {"ruff"}, f"{block}: who reads this?"
+    document = tomllib.loads(block.text)
+    if "ckpt-lint" not in document.get("tool", {}):
+        assert set(document.get("tool", document)) <= {"ruff", "language", "language-server"}, f"{block}: who reads this?"
         return
     (tmp_path / "ckpt-lint.toml").write_text("")
     folder = tmp_path / "project"
@@ -58,6 +58,11 @@ def test_every_key_has_an_example_that_sets_it() -> None:
     for key, option in OPTIONS.items():
         (only,) = tomllib.loads(option.example).items()
         assert only[0] == key and option.kind.check(only[1]) is None, key
+
+
+def test_every_format_is_described() -> None:
+    text = (ROOT / "docs" / "reference" / "output.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == sorted(OUTPUT_FORMATS)
 
 
 def test_json_is_json() -> None:
