@@ -29,6 +29,9 @@ NOT_RUN: Mapping[str, str] = {
     "ruff check . && mypy": ".ci/run runs it",
     "python -m ckpt_lint.scaffold CKP420 some-name restoring": "tests/test_scaffold.py runs it in a copy of the checkout",
     "ckpt-lint check https://example.org/model.pt": "a host on the network; tests/cli/test_urls.py has one of its own",
+    "ckpt-lint check --watch src": "runs until somebody stops it; tests/cli/test_watch.py does",
+    "ckpt-lint check --engine dask://scheduler:8786 --checkpoints --output-format parquet"
+    " --output-file audit.parquet s3://models/": "a cluster and a bucket; tests/cluster has a cluster of its own",
     "zensical build --strict": "tests/docs/test_site.py builds the site",
     "ckpt-lint verify .": "the package of somebody else",
 }
