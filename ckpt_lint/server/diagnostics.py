@@ -47,10 +47,12 @@ def diagnostics(checked: Checked, wanted: Wanted, read: Read) -> dict[str, list[
         if found is not None:
             buffer, start, end = found
             made[buffer.uri].append(_finding(checked, finding, range_of(buffer, start, end, wanted), wanted, read))
+    if not made:
+        return made  # a notebook without code
     for problem in checked.result.outcome.problems:
         buffer = _buffer_of(checked, problem)
         made[buffer.uri].append(_problem(problem, buffer, wanted))
-    if checked.error is not None and checked.subject.buffers:
+    if checked.error is not None:
         buffer = checked.subject.buffers[0][1]
         made[buffer.uri].append(_unusable(checked.error, buffer, wanted))
     return made

@@ -30,7 +30,8 @@ from ckpt_lint.server.hover import hover_of_comment, hover_of_finding
 from ckpt_lint.server.snapshot import Checked, Snapshot
 
 PATIENCE = 0.1
-"""Seconds after a key in which no other may come; where checking takes longer than this, as long as it takes."""
+LONGEST = 0.5
+"""Seconds after a key in which no other may come: the more, the longer checking takes."""
 
 REST = 0.6
 """Seconds without a change after which all that is open is checked again."""
@@ -196,7 +197,7 @@ class Server(LanguageServer):
         checked = await self.checked(key)
         if checked is not None:
             await self._publish(checked)
-            self._patience = min(max(PATIENCE, asyncio.get_running_loop().time() - began), 1.0)
+            self._patience = min(max(PATIENCE, asyncio.get_running_loop().time() - began), LONGEST)
             self._later("", REST, self._settle)
 
     async def _settle(self) -> None:

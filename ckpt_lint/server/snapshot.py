@@ -20,6 +20,9 @@ from ckpt_lint.server.documents import BOM, Subject
 from ckpt_lint.settings import Settings
 from ckpt_lint.source.collector import collector_off
 
+_LIBRARIES = ("site-packages", "dist-packages")
+"""Folders of what is installed. A project that lies in one is checked where the editor has opened it as a folder."""
+
 SAFE = frozenset({Applicability.SAFE})
 
 
@@ -68,6 +71,12 @@ class Snapshot:
         inside = (folder for folder in self._folders if path.startswith(folder.rstrip(os.sep) + os.sep))
         return next(inside, os.path.dirname(path))
 
+    def _takes(self, path: str, top: str, configs: Configs) -> bool:
+        """Whether a file is to be checked: a library that somebody looks into is not."""
+        if top not in self._folders and any(part in _LIBRARIES for part in path.split(os.sep)):
+            return False
+        return would_take(path, top, configs)
+
     def _configs(self, top: str) -> Configs:
         given = self._given
         return Configs(given.rules, given.overrides, given.config, given.isolated, given.gate, working_folder=top)
@@ -77,7 +86,7 @@ class Snapshot:
         name = path or ("untitled.ipynb" if subject.is_notebook else "-")
         try:
             settings = worker.configs.settings_for(path or os.path.join(top, "_.py"))
-            taken = path is None or would_take(path, top, worker.configs)
+            taken = path is None or self._takes(path, top, worker.configs)
         except ConfigError as error:
             return Checked(subject, FileResult(Outcome(name)), error=str(error))
         if not taken:

@@ -135,6 +135,13 @@ def test_what_is_excluded_is_passed_by(editor: Editor, tmp_path: Path) -> None:
         assert editor.codes(editor.open(tmp_path / place, BAD)) == codes, place
 
 
+def test_a_library_is_left_alone(editor: Editor, tmp_path: Path) -> None:
+    """Somebody follows a definition into what is installed."""
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    for place, codes in (("lib/site-packages/x/a.py", []), ("lib/x/a.py", ["CKP301"])):
+        assert editor.codes(editor.open(outside / place, BAD)) == codes, place
+
+
 def test_a_changed_configuration_counts_at_once(editor: Editor, tmp_path: Path) -> None:
     uri = editor.open(tmp_path / "a.py", BAD)
     assert editor.codes(uri) == ["CKP301"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from tests.cli.command import ckpt_lint
 from tests.server.editor import Editor
@@ -42,19 +45,22 @@ def test_wrong_settings_of_the_editor_are_said(tmp_path: Path) -> None:
 
 
 BROKEN = """
-import sys
-from ckpt_lint.server import snapshot, language_server
+import sys, time
 from ckpt_lint import engine
+from ckpt_lint.cli import main
+from ckpt_lint.server import snapshot
 
 def broken(*arguments, **options):
     raise RuntimeError("boom")
 
-whole = {"engine": engine, "snapshot": snapshot}[sys.argv.pop(1)]
-if whole is engine:
-    engine.judge = broken
-else:
+def slow(*arguments, **options):
+    time.sleep(30)
+
+part = sys.argv.pop(1)
+if part == "snapshot":
     snapshot.would_take = broken
-from ckpt_lint.cli import main
+else:
+    engine.judge = broken if part == "engine" else slow
 sys.exit(main(["server"]))
 """
 
@@ -69,6 +75,25 @@ def test_an_error_of_our_own_is_logged_and_kills_nothing(tmp_path: Path, part: s
         assert editor.codes(uri) == codes
     assert editor.hover(uri, 3, 9)
     assert editor.stop() == 0
+
+
+def test_a_long_check_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """What needs no check is answered, what does can be cancelled, and the server leaves when it is asked to."""
+    editor = Editor(tmp_path, command=("-c", BROKEN, "slow"))
+    uri = editor.open(tmp_path / "a.py", BAD + "# noqa: CKP301\n")
+    assert editor.hover(uri, 3, 9)
+    params = types.HoverParams(types.TextDocumentIdentifier(uri), types.Position(2, 9))
+
+    async def ask() -> object:
+        return await editor.client.protocol.send_request_async(types.TEXT_DOCUMENT_HOVER, params, msg_id="waiting")
+
+    asked = editor.loop.create_task(ask())
+    editor.until(lambda: "waiting" in editor.client.protocol._request_futures)
+    editor.client.cancel_request(types.CancelParams("waiting"))
+    with pytest.raises(JsonRpcException, match="cancel"):
+        editor.wait(asked)
+    began = time.monotonic()
+    assert editor.stop() == 0 and time.monotonic() - began < 5
 
 
 def test_it_ends_however_the_editor_leaves() -> None:
