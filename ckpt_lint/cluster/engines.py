@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures as futures
+import os
+import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +17,9 @@ from ckpt_lint.run import usable_processors
 EXPECTED = "expected local, processes, processes:N or dask://HOST:PORT"
 IN_FLIGHT = 3
 """Units in flight for each that is being worked on: nobody waits for the next one, and the rest stays here."""
+
+ORPHAN_SECONDS = 1.0
+"""How long a process goes on after the one that it works for was killed."""
 
 
 class Inline(futures.Executor):
@@ -42,11 +49,26 @@ def _processes(name: str) -> Engine:
     number = name.partition(":")[2] or str(usable_processors())
     if not number.isdecimal() or not 0 < int(number) <= 1_000:
         raise ConfigError(f"--engine {name}: {EXPECTED}")
-    many = Lane(lambda: futures.ProcessPoolExecutor(int(number)))
-    alone = Lane(lambda: futures.ProcessPoolExecutor(1))
+    many, alone = Lane(lambda: _pool(int(number))), Lane(lambda: _pool(1))
 
     def close() -> None:
         many.close()
         alone.close()
 
     return Engine(many, alone, IN_FLIGHT * int(number), close_all=close)
+
+
+def _pool(number: int) -> futures.ProcessPoolExecutor:
+    return futures.ProcessPoolExecutor(number, initializer=_end_with_parent, initargs=(os.getpid(),))
+
+
+def _end_with_parent(parent: int) -> None:
+    """A client that is killed cannot end its processes, and they would wait for work for ever."""
+    if sys.platform != "win32":
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_SECONDS)
+    os._exit(1)
