@@ -38,8 +38,8 @@ class Command:
 
     @property
     def bare(self) -> str:
-        """Without the comment, which stands two blanks behind."""
-        return self.text.partition("  #")[0].strip()
+        """Without the comment."""
+        return re.split(r"\s# ", self.text)[0].strip()
 
 
 def pages() -> list[str]:
