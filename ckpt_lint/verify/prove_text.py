@@ -76,7 +76,7 @@ def _figure(value: object) -> str:
 
 
 def _row(result: ProofResult) -> tuple[str, ...]:
-    rule = f"{result.code} {result.name}"
+    rule = f"[{result.code} {result.name}](../rules/{result.name}.md)"
     if result.before is None or result.after is None:
         return (rule, _state(result), "", "", "")
     figures = "; ".join(f"{name}: {_change(name, result.before, result.after)}" for name in _names(result))
