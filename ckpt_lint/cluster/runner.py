@@ -1,8 +1,8 @@
 """Units through an executor: a bounded number at once, results in order, and a worker that dies costs little.
 
-Any `concurrent.futures.Executor` does. What a worker died over, or what failed in another way, is handed out again file
-by file, one at a time, so that the file that is to blame is known; a file on which that happens twice more is reported
-as one that could not be checked.
+Any `concurrent.futures.Executor` does. What a worker died over, or what failed in another way, is handed out again with
+no other suspect beside it, and in ever smaller parts where it fails again, so that the file that is to blame is known: it
+is reported as one that could not be checked, and all others have their results.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from ckpt_lint.config import ConfigError
 
 ALONE = 2
 """How often a file is tried alone before it is given up."""
+
+PARTS = 8
+"""Into how many parts a unit is taken that failed twice."""
 
 AHEAD = 4
 """Units that may wait for a slower one before them, for each that may be in flight: what bounds the memory."""
@@ -98,11 +101,12 @@ class _Slot:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is in flight: a unit's place, the items of it, and how often they were tried alone."""
+    """What is in flight: a unit's place, items of it, whether they are suspects, and how often one was tried alone."""
 
     slot: _Slot
     items: tuple[Item, ...]
-    alone: int = 0
+    suspect: bool = False
+    tried: int = 0
 
 
 class Run:
@@ -136,7 +140,7 @@ class Run:
 
     def _fill(self) -> None:
         window = self._engine.window
-        if self._suspects and not any(task.alone for task in self._flying.values()):
+        if self._suspects and not any(task.suspect for task in self._flying.values()):
             self._submit(self._suspects.popleft())
         while len(self._flying) < window and len(self._slots) < window * AHEAD:
             unit = next(self._units, None)
@@ -147,7 +151,7 @@ class Run:
             self._submit(_Task(slot, unit.items))
 
     def _submit(self, task: _Task) -> None:
-        lane = self._engine.alone if task.alone else self._engine.many
+        lane = self._engine.alone if task.suspect else self._engine.many
         self._flying[lane.submit(self._job, Unit(task.items, task.slot.unit.code))] = task
 
     def _wait(self) -> None:
@@ -174,11 +178,17 @@ class Run:
 
     def _failed(self, task: _Task, error: BaseException) -> None:
         self.retried += 1
-        if task.alone >= ALONE:
-            item = task.items[0]
-            task.slot.rows[item.target.path] = lost(item, f"given up after {ALONE} tries alone: {_word(error)}")
+        if not task.suspect:
+            self._suspects.append(_Task(task.slot, task.items, suspect=True))
+        elif len(task.items) > 1:
+            size = -(-len(task.items) // PARTS)
+            parts = (task.items[start : start + size] for start in range(0, len(task.items), size))
+            self._suspects.extend(_Task(task.slot, part, suspect=True) for part in parts)
+        elif task.tried + 1 < ALONE:
+            self._suspects.append(_Task(task.slot, task.items, suspect=True, tried=task.tried + 1))
         else:
-            self._suspects.extend(_Task(task.slot, (item,), task.alone + 1) for item in task.items)
+            path = task.items[0].target.path
+            task.slot.rows[path] = lost(task.items[0], f"given up after {ALONE} tries alone: {_word(error)}")
 
 
 def _word(error: BaseException) -> str:

@@ -59,13 +59,28 @@ def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_rows(path: Path, size: int, running: subprocess.Popen[str]) -> None:
-    """Wait until a file has grown to `size` bytes. The run that writes it must not end before."""
+def with_rows(path: Path, running: subprocess.Popen[str]) -> bool:
+    """Wait for the first rows of a run; whether it is running still."""
     deadline = time.monotonic() + 60
-    while not path.exists() or path.stat().st_size < size:
-        assert running.poll() is None, running.communicate()[1]
+    while running.poll() is None:
+        if path.exists() and path.stat().st_size > 1_000:
+            return True
         assert time.monotonic() < deadline, "no rows for a minute"
-        time.sleep(0.005)
+        time.sleep(0.002)
+    return False
+
+
+def interrupted(*arguments: str, cwd: Path, out: Path) -> None:
+    """Kill a `ckpt-lint check` that writes to `out` when there are some of its rows, and not all."""
+    for _ in range(8):
+        running = started(*arguments, "-o", str(out), cwd=cwd)
+        in_time = with_rows(Path(f"{out}.partial"), running)
+        running.kill()
+        running.communicate()
+        if in_time and not out.exists():
+            return
+        out.unlink()
+    raise AssertionError("every run was over before it could be killed")
 
 
 class Assassin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures as futures
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.rules import ALL
 from tests.cli.command import ckpt_lint
-from tests.cluster.samples import Assassin, check, make_samples, rows, started, wait_for_rows
+from tests.cluster.samples import Assassin, check, interrupted, make_samples, rows
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +109,7 @@ def test_rows_that_cannot_be_gone_on_with(samples: Path, tmp_path: Path) -> None
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_client_that_is_killed(samples: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
-    arguments = ("--engine", "processes:2", "--checkpoints", "code", "checkpoints", "-o", str(out))
-    running = started(*arguments, cwd=samples)
-    wait_for_rows(tmp_path / "rows.jsonl.partial", 10_000, running)
-    os.kill(running.pid, signal.SIGKILL)
-    running.communicate()
-    assert not out.exists()
+    interrupted("--engine", "processes:2", "--checkpoints", "code", "checkpoints", cwd=samples, out=out)
     said = checked(samples, "--engine", "processes:2", "-o", str(out), "--resume")
     assert " of them before: " in said and out.read_bytes() == (samples / "local.jsonl").read_bytes()
 
@@ -176,7 +170,7 @@ def test_a_file_that_processes_die_over(samples: Path, tmp_path: Path) -> None:
         assassin.strike()
         time.sleep(0.002)
     engine.close()
-    assert len(assassin.killed) == 3  # in its unit, and twice alone
+    assert len(assassin.killed) == 5  # in its unit, twice, in a part of it, and twice alone
     about = {row["filename"]: row for line in found for row in [json.loads(line)] if row["kind"] == "file"}
     assert list(about) == [str(path) for path in paths]
     lost = about.pop(str(assassin.path))
