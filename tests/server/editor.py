@@ -49,6 +49,7 @@ class Editor:
         self.loop = asyncio.new_event_loop()
         self.client = LanguageClient("tests", "1")
         self.shown: dict[str, types.PublishDiagnosticsParams] = {}
+        self.history: list[tuple[str, int | None]] = []
         self.messages: list[str] = []
         self.registered: list[types.Registration] = []
         self.versions: dict[str, int] = {}
@@ -74,6 +75,7 @@ class Editor:
 
     def _publish(self, params: types.PublishDiagnosticsParams) -> None:
         self.shown[params.uri] = params
+        self.history.append((params.uri, params.version))
 
     def wait(self, something: Awaitable[Answer]) -> Answer:
         return self.loop.run_until_complete(asyncio.wait_for(something, PATIENCE))
@@ -84,6 +86,9 @@ class Editor:
                 await asyncio.sleep(0.01)
 
         self.wait(waited())
+
+    def rest(self, seconds: float) -> None:
+        self.wait(asyncio.sleep(seconds))
 
     def open(self, path: Path, text: str, *, language: str = "python") -> str:
         """Open a document, whether or not there is such a file; its URI."""

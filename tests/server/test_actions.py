@@ -21,6 +21,7 @@ def test_a_quick_fix_says_how_safe_it_is_and_does_what_the_command_does(editor: 
     for name, text, unsafe in (("safe.py", SAFE, False), ("unsafe.py", UNSAFE, True)):
         uri = editor.open(tmp_path / name, text)
         (one,) = editor.diagnostics(uri)
+        assert list(editor.actions(uri, 0)) == ([] if unsafe else [ALL])
         fix, silence, *rest = editor.actions(uri, 2).values()
         assert [one.title for one in rest] == ([] if unsafe else [ALL])
         assert fix.title.startswith(f"ckpt-lint ({one.code}): ") and fix.title.endswith(" (unsafe)") is unsafe

@@ -90,6 +90,18 @@ def test_typing_in_a_cell(editor: Editor, book: Book) -> None:
     editor.until_codes(book.cell(2), "invalid-syntax")
 
 
+def test_the_order_of_cells_counts(editor: Editor, tmp_path: Path) -> None:
+    """An optimizer is restored before its model is moved, and after it once the two cells have changed places."""
+    restore = "c = torch.load(p, map_location='cpu', weights_only=True)\noptimizer.load_state_dict(c['optimizer'])"
+    begin = "import torch\nmodel = torch.nn.Linear(1, 1)\noptimizer = torch.optim.Adam(model.parameters())"
+    made = Book(editor, tmp_path / "b.ipynb", begin, restore, "model.to('cuda')")
+    assert editor.codes(made.cell(1)) == ["CKP407"]
+    array = types.NotebookCellArrayChange(start=1, delete_count=2, cells=[made.cells[2], made.cells[1]])
+    made.change(types.NotebookDocumentCellChanges(structure=types.NotebookDocumentCellChangeStructure(array)))
+    editor.until_codes(made.cell(1))
+    made.close()
+
+
 def test_cells_come_and_go(editor: Editor, book: Book) -> None:
     editor.diagnostics(book.cell(3))
     new = types.NotebookCell(types.NotebookCellKind.Code, book.cell(9))
