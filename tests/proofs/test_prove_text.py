@@ -64,7 +64,8 @@ def test_json_has_every_field_and_only_finite_numbers() -> None:
 def test_table_escapes_bars_and_has_no_timings() -> None:
     lines = as_table([RESULT, MISSING]).splitlines()
     assert lines[2].startswith(
-        "| [CKP201 missing-optimizer-state](../rules/missing-optimizer-state.md) | differs by 0.5 \\| &lt;or> so | differs by 0 | difference"
+        "| [CKP201 missing-optimizer-state](../rules/missing-optimizer-state.md) "
+        "| differs by 0.5 \\| &lt;or> so | differs by 0 | difference"
     )
     assert "not applicable here" in lines[3]
     assert lines[-1] == "Seen with python 3.11.2, torch 2.13.0+cpu."
