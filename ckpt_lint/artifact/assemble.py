@@ -17,11 +17,13 @@ _BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "n_averaged")
 
 def assemble(draft: Draft, *, bytes_read: int, reads: int) -> ArtifactFacts:
     """The finished facts of one file."""
-    found = walk(draft.root, draft.limits, draft.table) if draft.has_root else Walk()
+    found = walk(draft.root, draft.limits, draft.table, draft.work) if draft.has_root else Walk()
     tensors = tuple(draft.tensors if draft.tensors is not None else found.tensors)
+    if found.unread:
+        draft.problem("limit", f"it could not be read to the end: {draft.work.too_much()}")
     if found.cut:
         draft.metadata.append(("tree", "too large or too deep to show whole"))
-    training = find_training(draft.root) if draft.has_root else find_training(_table(draft, tensors))
+    training = find_training(draft.root if draft.has_root else _table(draft, tensors), draft.work)
     protocols = sorted({number for run in _torch_runs(draft) for number in (run.machine.protocols or [0])})
     return ArtifactFacts(
         draft.path, draft.access.size, draft.kind, draft.title, draft.format_version, draft.fingerprint,
@@ -65,22 +67,21 @@ def _model_tensors(tensors: tuple[TensorFacts, ...], training: TrainingFacts) ->
     Without a state dict that we recognise: all but the optimizers' state and the RNG. An EMA is a second copy.
     """
     models = tuple(model.key + "." for model in training.models if model.key and not model.ema)
+    owners = (*training.optimizers, *training.ema)
+    state = tuple(path + end for path in owners if path for end in (".", "["))
+    rng, everything = frozenset(training.rng), "" in owners
     seen: set[object] = set()
     kept: list[TensorFacts] = []
     for fact in tensors:
         place = (fact.storage_key, fact.storage_offset, fact.shape, fact.stride, fact.dtype)
         if fact.storage_key is not None and place in seen:
             continue
-        inside = fact.key.startswith(models) if models else not _is_state(fact, training)
+        is_state = everything or fact.key.startswith(state) or fact.key in rng
+        inside = fact.key.startswith(models) if models else not is_state
         if inside and not fact.key.endswith(_BUFFERS):
             seen.add(place)
             kept.append(fact)
     return kept
-
-
-def _is_state(fact: TensorFacts, training: TrainingFacts) -> bool:
-    owners = (*training.optimizers, *training.ema)
-    return fact.key in training.rng or any(not path or fact.key.startswith((path + ".", path + "[")) for path in owners)
 
 
 def _tied(tensors: tuple[TensorFacts, ...]) -> tuple[tuple[str, ...], ...]:

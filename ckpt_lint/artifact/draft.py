@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from ckpt_lint.artifact.access import RandomAccess
 from ckpt_lint.artifact.cursor import Cursor
 from ckpt_lint.artifact.facts import MemberFacts, Problem, StorageFacts, TensorFacts
-from ckpt_lint.artifact.limits import Deadline, LimitReached, Limits, memory_for
+from ckpt_lint.artifact.limits import LimitReached, Limits, Work
 from ckpt_lint.artifact.machine import Machine, Nested, Persist, Refuse
-from ckpt_lint.artifact.op_objects import handlers_for
+from ckpt_lint.artifact.opcodes import handlers_for
 from ckpt_lint.artifact.tables import Accepted, accepted
 from ckpt_lint.artifact.values import Storage, Value
 from ckpt_lint.artifact.zipdir import Directory, Opened
+
+_MOST_PROBLEMS = 300
+_OF_A_PICKLE = 800
 
 
 @dataclass(slots=True)
@@ -30,19 +33,20 @@ class PickleRun:
 class Draft:
     """One file in the making.
 
-    `obstacle` is torch's first refusal for reasons outside of the pickles. `raw`: places in the pickle are places in
-    the file.
+    `work` is shared by all files inside of one. `obstacle` is torch's first refusal for reasons outside of the pickles.
+    `raw`: places in the pickle are places in the file.
     """
 
     path: str
     access: RandomAccess
     limits: Limits
+    work: Work
     table: Accepted = field(default_factory=accepted)
     kind: str = "unknown"
     title: str = "a file of unknown kind"
     depth: int = 0
-    deadline: Deadline | None = None
     problems: list[Problem] = field(default_factory=list)
+    noted: dict[str, int] = field(default_factory=dict)
     runs: list[PickleRun] = field(default_factory=list)
     members: list[MemberFacts] = field(default_factory=list)
     storages: list[StorageFacts] = field(default_factory=list)
@@ -68,9 +72,11 @@ class Draft:
     def problem(
         self, kind: str, message: str, *, member: str | None = None, offset: int | None = None, key: str | None = None
     ) -> None:
-        """Note a problem once."""
+        """Note a problem once; of those of one kind, a file full of them included, the first few hundred."""
         found = Problem(kind, message, member, offset, key)
-        if found not in self.problems:
+        count = self.noted.get(kind, 0)
+        if count < _MOST_PROBLEMS and found not in self.problems:
+            self.noted[kind] = count + 1
             self.problems.append(found)
 
     def obstruct(self, message: str, kind: str) -> None:
@@ -82,24 +88,23 @@ class Draft:
         """The pickle whose value torch.load returns."""
         return next((run for run in self.runs if run.role == "object"), None)
 
-    def run_pickle(
-        self, cursor: Cursor, persist: Persist, role: str, member: str | None = None, *, size: int | None = None
-    ) -> PickleRun:
+    def run_pickle(self, cursor: Cursor, persist: Persist, role: str, member: str | None = None) -> PickleRun:
         """Read one pickle from the cursor; a limit that it hits becomes a problem of the file."""
-        machine = Machine(cursor, self.limits, self.table, persist, accept=self.accept)
+        self.work.spend(_OF_A_PICKLE)
+        machine = Machine(cursor, self.limits, self.table, persist, self.work, accept=self.accept)
         machine.nested = self.nested
-        machine.memory_limit = memory_for(self.limits, self.access.size if size is None else size)
+        machine.memory_limit = self.work.memory_limit
         run = PickleRun(role, member, cursor.offset, machine)
         self.runs.append(run)
-        if self.deadline is None:
-            self.deadline = Deadline(self.limits, self.access.size if size is None else size)
         try:
-            machine.run(_handlers(self.table), self.deadline)
+            machine.run(_handlers(self.table))
         except LimitReached as error:
             machine.broken = str(error)
             machine.limited = True
             machine.doubt(f"a limit was reached: {error}")
             self.problem("limit", f"it could not be read to the end: {error}", member=member, offset=machine.at)
+        machine.forget()
+        self.work.memory += machine.memory
         for alarm in machine.alarms:
             self.problem("damage", f"loading it takes down the machine: {alarm}", member=member)
         return run

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ckpt_lint.artifact.access import BytesAccess, RandomAccess, Window
 from ckpt_lint.artifact.facts import MemberFacts
+from ckpt_lint.artifact.limits import Work
 from ckpt_lint.artifact.zipdir import Directory, Feed, Member, NoDirectory, open_member, stored_window
 
 UNPACK_LIMIT = 16 << 20
@@ -31,18 +32,18 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def unpacked(access: RandomAccess, head: bytes, limit: int) -> bytes | None:
+def unpacked(access: RandomAccess, head: bytes, limit: int, work: Work) -> bytes | None:
     """The first `limit` bytes of a gzip, bzip2, xz or zlib stream; None where it is none, or is broken."""
     if head.startswith(b"\x1f\x8b") or head[:2] in (b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x78\x5e"):
-        return _inflated(access, 31 if head.startswith(b"\x1f") else 15, limit)
+        return _inflated(access, 31 if head.startswith(b"\x1f") else 15, limit, work)
     if head.startswith(b"BZh"):
-        return _decompressed(access, bz2.BZ2Decompressor(), limit)
+        return _decompressed(access, bz2.BZ2Decompressor(), limit, work)
     if head.startswith(b"\xfd7zXZ\x00"):
-        return _decompressed(access, lzma.LZMADecompressor(memlimit=_MEMORY), limit)
+        return _decompressed(access, lzma.LZMADecompressor(memlimit=_MEMORY), limit, work)
     return None
 
 
-def _inflated(access: RandomAccess, window: int, limit: int) -> bytes | None:
+def _inflated(access: RandomAccess, window: int, limit: int, work: Work) -> bytes | None:
     machine = zlib.decompressobj(window)
     parts: list[bytes] = []
     have = position = 0
@@ -52,6 +53,7 @@ def _inflated(access: RandomAccess, window: int, limit: int) -> bytes | None:
             position += len(data)
             while data and have < limit:
                 part = machine.decompress(data, limit - have)
+                work.spend(len(part) >> 6)
                 parts.append(part)
                 have += len(part)
                 data = machine.unconsumed_tail
@@ -60,13 +62,14 @@ def _inflated(access: RandomAccess, window: int, limit: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _decompressed(access: RandomAccess, machine: _Decompressor, limit: int) -> bytes | None:
+def _decompressed(access: RandomAccess, machine: _Decompressor, limit: int, work: Work) -> bytes | None:
     parts: list[bytes] = []
     have = position = 0
     try:
         while have < limit and position < access.size and not machine.eof:
             part = machine.decompress(access.read_at(position, 4096))
             position += 4096
+            work.spend(len(part) >> 3)
             parts.append(part)
             have += len(part)
     except (OSError, EOFError, ValueError, lzma.LZMAError):

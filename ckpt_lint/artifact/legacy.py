@@ -42,7 +42,7 @@ def read_stream(draft: Draft) -> bool:
     head = draft.access.read_at(0, 16)
     draft.raw = True
     cursor = cursor_at(draft)
-    run = draft.run_pickle(cursor, no_persistent, "header", size=_pickle_size(draft))
+    run = draft.run_pickle(cursor, no_persistent, "header")
     machine = run.machine
     if machine.finished and machine.result == MAGIC and type(machine.result) is int:
         return _read_legacy(draft, cursor)
@@ -55,10 +55,6 @@ def read_stream(draft: Draft) -> bool:
         return False
     _read_plain(draft, cursor, run)
     return True
-
-
-def _pickle_size(draft: Draft) -> int:
-    return min(draft.access.size, draft.limits.pickle_bytes)
 
 
 def _is_pickle(run: PickleRun, head: bytes) -> bool:
@@ -121,6 +117,7 @@ def _walk_storages(draft: Draft, storages: LegacyStorages, keys: Value, offset: 
     places: dict[str, int] = {}
     known = {**storages.found, **storages.views}
     for number, key in enumerate(keys):
+        draft.work.spend(40)
         storage = known.get(key) if hashable(key, 100) else None
         if storage is None:
             _damage(draft, f"storage key {key!r} not found in deserialized_objects"[:120], offset)
@@ -166,6 +163,7 @@ def read_tar(draft: Draft) -> None:
     offset = 0
     while len(draft.members) < 4096:
         header = draft.access.read_at(offset, 512)
+        draft.work.spend(150)
         if not is_tar(header):
             break
         name = header[:100].split(b"\x00")[0].decode("utf-8", "replace")

@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ckpt_lint.artifact.cursor import Cursor, Truncated
-from ckpt_lint.artifact.limits import Deadline, LimitReached, Limits
+from ckpt_lint.artifact.limits import LimitReached, Limits, Work
 from ckpt_lint.artifact.tables import Accepted
-from ckpt_lint.artifact.values import Global, Value
+from ckpt_lint.artifact.values import Global, Later, Value, weight
 
 STOP = 0x2E
 _BINPUT, _BINGET, _BININT1 = 0x71, 0x68, 0x4B
 _SHORT = frozenset((_BINPUT, _BINGET, _BININT1))
 _CHECK_EVERY = 0x3FF
+_OF_AN_OPCODE = 5
+_SPEND_AT = 20_000
+ABSENT = Later()
 _NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
 
@@ -37,6 +40,15 @@ class Refusal:
 
 
 @dataclass(slots=True)
+class Repeated:
+    """What the tensors of one pickle share: both globals, once they were called, and what their sizes say."""
+
+    rebuilder: Global | None = None
+    hooks: Global | None = None
+    extents: dict[tuple[bytes, bytes], Extent | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class GlobalUse:
     """One global of a pickle: where it is first named, and how it is called (opcodes), if it is."""
 
@@ -48,6 +60,15 @@ class GlobalUse:
     @property
     def path(self) -> str:
         return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A size and a stride, and how many elements of a storage they span."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    span: int
 
 
 class Refuse(Exception):
@@ -73,7 +94,14 @@ class Machine:
     """The state of one pickle. `accept` adds globals as `add_safe_globals` would."""
 
     def __init__(
-        self, cursor: Cursor, limits: Limits, table: Accepted, persist: Persist, *, accept: frozenset[str] = frozenset()
+        self,
+        cursor: Cursor,
+        limits: Limits,
+        table: Accepted,
+        persist: Persist,
+        work: Work,
+        *,
+        accept: frozenset[str] = frozenset(),
     ) -> None:
         self.cursor = cursor
         self.limits = limits
@@ -82,7 +110,12 @@ class Machine:
         self.accept = accept
         self.stack: list[Value] = []
         self.frames: list[list[Value]] = []
-        self.memo: dict[int, Value] = {}
+        self.memo: list[Value] = [ABSENT] * 256
+        self.far: dict[int, Value] = {}
+        self.memo_count = 0
+        self.work = work
+        self.spent = 0
+        self.tensors = Repeated()
         self.protocol = 0
         self.protocols: list[int] = []
         self.at = 0
@@ -140,10 +173,50 @@ class Machine:
         """Whether something is called whose name could be a name: what random bytes hardly ever do."""
         return any(use.calls and _NAME.match(use.module) and _NAME.match(use.name) for use in self.uses.values())
 
-    def run(self, handlers: list[Handler], deadline: Deadline) -> None:
+    def forget(self) -> None:
+        """Let go of what only a run needs."""
+        self.stack, self.frames, self.memo = [], [], []
+        self.far.clear()
+        self.tensors = Repeated()
+
+    def put(self, index: int, value: Value) -> None:
+        """Write to the memo: a list, for writers count its places up; a place far off goes to a dict beside it."""
+        memo = self.memo
+        if index >= len(memo):
+            if index >= 2 * len(memo):
+                self.memo_count += index not in self.far
+                self.far[index] = value
+                return
+            self.charge(len(memo) >> 3)
+            memo.extend([ABSENT] * len(memo))
+        if memo[index] is ABSENT:
+            self.memo_count += index not in self.far
+        memo[index] = value
+
+    def get(self, index: int) -> Value:
+        """Read from the memo. Raises KeyError where nothing was put."""
+        value = self.memo[index] if index < len(self.memo) else ABSENT
+        if value is ABSENT:
+            return self.far[index]
+        if value.__class__ is Later:
+            value = self.memo[index] = value.made(self)
+        return value
+
+    def charge(self, units: int) -> None:
+        """Count work beyond that of a plain opcode. Raises LimitReached."""
+        self.spent += units
+        if self.spent > _SPEND_AT:
+            spent, self.spent = self.spent, 0
+            self.work.spend(spent)
+
+    def weigh(self, value: Value, least: int) -> None:
+        """Count the work of looking at all parts of the arguments of a call. Raises LimitReached."""
+        self.charge(least + weight(value, self.work.left))
+
+    def run(self, handlers: list[Handler]) -> None:
         """Run to STOP. Raises LimitReached; what is broken is noted and ends the run."""
         try:
-            self._loop(handlers, deadline)
+            self._loop(handlers)
             self.finished = True
         except Truncated:
             self._end("the pickle ends in the middle")
@@ -158,30 +231,33 @@ class Machine:
         self.broken = f"{message} (byte {self.at})"
         self.refuse(message, "damage")
 
-    def _loop(self, handlers: list[Handler], deadline: Deadline) -> None:
+    def _loop(self, handlers: list[Handler]) -> None:
         """The two-byte opcodes, half of all that a pickle has, are worked off in place."""
         cursor, memo = self.cursor, self.memo
-        count = 0
+        count = short = 0
         while True:
             buffer, position, stack = cursor.buffer, cursor.position, self.stack
             last = len(buffer) - 1
-            operand = 0
             while position < last:
                 operand = buffer[position]
+                self.at = cursor.base + position
                 if operand == _BINPUT:
-                    self.at = cursor.base + position  # for what the stack lacks
-                    memo[buffer[position + 1]] = stack[-1]
+                    index = buffer[position + 1]
+                    if memo[index] is ABSENT:
+                        self.memo_count += 1
+                    memo[index] = stack[-1]
                 elif operand == _BINGET:
-                    self.at = cursor.base + position
-                    stack.append(memo[buffer[position + 1]])
+                    value = memo[buffer[position + 1]]
+                    stack.append(self.get(buffer[position + 1]) if value.__class__ is Later else value)
                 elif operand == _BININT1:
                     stack.append(buffer[position + 1])
                 else:
                     break
                 position += 2
+            short += position - cursor.position
             cursor.position = position
             if position >= last:
-                operand = self._next_piece(deadline)
+                operand, short = self._next_piece(short), 0
                 if operand in _SHORT:
                     continue
                 position = cursor.position
@@ -193,23 +269,25 @@ class Machine:
             handlers[operand](self)
             count += 1
             if not count & _CHECK_EVERY:
-                self.check(deadline)
+                self.check((short >> 2) + _OF_AN_OPCODE * _CHECK_EVERY)
+                short = 0
 
-    def _next_piece(self, deadline: Deadline) -> int:
+    def _next_piece(self, short: int) -> int:
         """Fetch more where at most one byte is left, and give the next opcode. Raises Truncated, LimitReached."""
         cursor = self.cursor
-        self.check(deadline)
+        self.check((short >> 2) + 1)
         if not cursor.refill(2):
             left = cursor.buffer[cursor.position :]
             if not left or left[0] in _SHORT:
                 raise Truncated
         return cursor.buffer[cursor.position]
 
-    def check(self, deadline: Deadline) -> None:
-        """Raise LimitReached where time or memory is spent. `memory` is an estimate in bytes."""
-        deadline.check()
-        if len(self.memo) > self.limits.memo_entries:
+    def check(self, units: int) -> None:
+        """Count `units` of work; raise LimitReached where work or memory is spent. `memory` is an estimate in bytes."""
+        spent, self.spent = self.spent + units, 0
+        self.work.spend(spent)
+        if self.memo_count > self.limits.memo_entries:
             raise LimitReached("the memo is too large")
-        live = self.memory + 100 * len(self.memo) + 64 * len(self.stack) + 120 * len(self.frames)
-        if live > self.memory_limit:
+        live = self.memory + self.work.memory + 8 * len(self.memo) + 150 * len(self.far)
+        if live + 64 * len(self.stack) + 120 * len(self.frames) > self.memory_limit:
             raise LimitReached(f"it would take more than {self.memory_limit >> 20} MB to read")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ckpt_lint.artifact.limits import LimitReached
 from ckpt_lint.artifact.machine import Broken, Handler, Machine
-from ckpt_lint.artifact.values import Called, Counted, Ordered, Tensor, Value, hashable, type_name
+from ckpt_lint.artifact.values import Called, Counted, Ordered, Tensor, Value, hashable, type_name, weight
 
 
 def mark(m: Machine) -> None:
+    m.spent += 1
     m.frames.append(m.stack)
     m.stack = []
 
@@ -20,6 +21,7 @@ def pop(m: Machine) -> None:
 
 
 def pop_mark(m: Machine) -> None:
+    m.spent += 1
     m.pop_mark()
 
 
@@ -32,6 +34,7 @@ def empty_tuple(m: Machine) -> None:
 
 
 def tuple_0(m: Machine) -> None:
+    m.spent += 1
     items = tuple(m.pop_mark())
     m.memory += 48 + 8 * len(items)
     m.stack.append(items)
@@ -61,6 +64,7 @@ def empty_list(m: Machine) -> None:
 
 
 def list_0(m: Machine) -> None:
+    m.spent += 1
     items = m.pop_mark()
     m.memory += 56
     m.stack.append(items)
@@ -77,10 +81,12 @@ def appends(m: Machine) -> None:
 
 def _extend(m: Machine, items: list[Value], verb: str) -> None:
     target = m.stack[-1]
+    m.spent += 2
     m.memory += 8 * len(items)
     if type(target) is list:
         target.extend(items)
         return
+    m.spent += 12
     m.refuse(f"Can only {verb} lists, but got <class '{type_name(target)}'>")
     if isinstance(target, Called):
         target.elements.extend(items)
@@ -93,6 +99,7 @@ def empty_dict(m: Machine) -> None:
 
 def dict_0(m: Machine) -> None:
     items = m.pop_mark()
+    m.memory += 64
     m.stack.append({})
     _assign(m, items, "SETITEMS")
 
@@ -109,12 +116,15 @@ def setitems(m: Machine) -> None:
 
 def _assign(m: Machine, items: list[Value], operand: str) -> None:
     target = m.stack[-1]
+    m.spent += 6
     if type(target) not in (dict, Ordered, Counted):
+        m.spent += 12
         m.refuse(
             f"Can only {operand} for dict, collections.OrderedDict, collections.Counter, "
             f"but got <class '{type_name(target)}'>"
         )
         if isinstance(target, Called):
+            m.charge(len(items))
             pairs = list(zip(items[::2], items[1::2]))
             m.memory += 80 * len(pairs)
             target.items.extend(pairs)
@@ -122,6 +132,7 @@ def _assign(m: Machine, items: list[Value], operand: str) -> None:
     if len(items) % 2:
         raise Broken("a dict with a key that has no value")
     m.memory += 54 * len(items)
+    m.charge(len(items) >> 1)
     for index in range(0, len(items), 2):
         key = items[index]
         if type(key) is not str and not usable_key(m, key):
@@ -131,10 +142,12 @@ def _assign(m: Machine, items: list[Value], operand: str) -> None:
 
 def usable_key(m: Machine, key: Value) -> bool:
     """Whether `key` can be hashed; notes the refusal where it cannot. Raises LimitReached for monstrous keys."""
+    m.charge(8 + 4 * weight(key, m.limits.key_nodes))
     answer = hashable(key, m.limits.key_nodes)
     if answer is None:
         raise LimitReached("a dict key is nested too deeply")
     if not answer:
+        m.spent += 6
         m.refuse(f"unhashable type: '{type_name(key)}'")
         return False
     if _costly(key):
@@ -161,6 +174,7 @@ def empty_set(m: Machine) -> None:
 def additems(m: Machine) -> None:
     items = m.pop_mark()
     target = m.stack[-1]
+    m.spent += 4
     if isinstance(target, set):
         m.memory += 64 * len(items)
         for item in items:
@@ -172,24 +186,27 @@ def additems(m: Machine) -> None:
 
 def frozen_set(m: Machine) -> None:
     items = m.pop_mark()
+    m.spent += 6
     m.memory += 216 + 64 * len(items)
     m.stack.append(frozenset(item for item in items if usable_key(m, item)))
 
 
 def get_text(m: Machine) -> None:
-    m.stack.append(m.memo[_index(m)])
+    m.charge(6)
+    m.stack.append(m.get(_index(m)))
 
 
 def get_1(m: Machine) -> None:
-    m.stack.append(m.memo[m.cursor.byte()])
+    m.stack.append(m.get(m.cursor.byte()))
 
 
 def get_4(m: Machine) -> None:
-    m.stack.append(m.memo[int.from_bytes(m.cursor.take(4), "little")])
+    m.stack.append(m.get(int.from_bytes(m.cursor.take(4), "little")))
 
 
 def put_text(m: Machine) -> None:
-    m.memo[_index(m)] = m.stack[-1]
+    m.charge(6)
+    m.put(_index(m), m.stack[-1])
 
 
 def _index(m: Machine) -> int:
@@ -200,15 +217,17 @@ def _index(m: Machine) -> int:
 
 
 def put_1(m: Machine) -> None:
-    m.memo[m.cursor.byte()] = m.stack[-1]
+    m.put(m.cursor.byte(), m.stack[-1])
 
 
 def put_4(m: Machine) -> None:
-    m.memo[int.from_bytes(m.cursor.take(4), "little")] = m.stack[-1]
+    m.charge(3)
+    m.put(int.from_bytes(m.cursor.take(4), "little"), m.stack[-1])
 
 
 def memoize(m: Machine) -> None:
-    m.memo[len(m.memo)] = m.stack[-1]
+    m.charge(3)
+    m.put(m.memo_count, m.stack[-1])
 
 
 def is_container(value: Value) -> bool:

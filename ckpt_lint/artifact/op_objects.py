@@ -6,12 +6,12 @@ import _compat_pickle  # Python's own table of renamed names; a private module, 
 
 from ckpt_lint.artifact.joblib_arrays import WRAPPER, skip_array
 from ckpt_lint.artifact.machine import Broken, Handler, Machine, Refuse
-from ckpt_lint.artifact.op_containers import CONTAINERS
-from ckpt_lint.artifact.op_plain import PLAIN, unknown
 from ckpt_lint.artifact.simulate import call, is_allowed, new_object
 from ckpt_lint.artifact.trust import CLASS_CHANGED
 from ckpt_lint.artifact.values import Called, Counted, Global, LongText, Ordered, Persistent, Tensor, Value, type_name
 
+_REBUILD = "torch._utils._rebuild_tensor_v2"
+_HOOKS = "collections.OrderedDict"
 _NEEDS_NESTED = (
     "torch.nested._internal.nested_tensor.NestedTensor",
     "torch.nested._internal.nested_tensor._rebuild_njt",
@@ -31,10 +31,12 @@ _NEEDS_DTENSOR = (
 def global_text(m: Machine) -> None:
     """GLOBAL: two lines of text, the one spelling that weights_only reads."""
     pieces = (m.cursor.line(), m.cursor.line(), m.protocol < 3)
+    m.charge(4)
     name = m.named.get(pieces)
     if name is None:
         module, text = pieces[0].decode("utf-8"), pieces[1].decode("utf-8")
         mapped = _torch_name(m, module, text)
+        m.charge(60 + (len(module) + len(text) >> 5))
         _judge(m, *mapped)
         loose = renamed(module, text) if m.protocol < 3 else Global(module, text)
         name = m.named[pieces] = Global(*mapped) if ".".join(mapped) in m.table.globals else loose
@@ -89,6 +91,7 @@ def stack_global(m: Machine) -> None:
     if not isinstance(name, str) or not isinstance(module, str):
         name, module = str(type_name(name)), "<a name that is no text>"
     value = renamed(module, name) if m.protocol < 3 else Global(module, name)
+    m.charge(20 + (len(module) + len(name) >> 5))
     m.memory += 200 + len(module) + len(name)
     m.use(value)
     m.stack.append(value)
@@ -98,6 +101,7 @@ def extension(m: Machine, size: int) -> None:
     """EXT: a number in copyreg's registry, which is different on every machine: nobody can know what it names."""
     code = int.from_bytes(m.cursor.take(size), "little")
     value = Global("copyreg", f"<extension {code}>")
+    m.charge(12)
     m.memory += 200
     m.use(value)
     m.stack.append(value)
@@ -123,17 +127,30 @@ def reduce(m: Machine) -> None:
 def apply(m: Machine, function: Value, arguments: Value, how: str) -> Value:
     """The value of a call: simulated where it is one of torch's own rebuilders, else written down."""
     m.memory += 250
+    m.weigh(arguments, 24)
     if isinstance(function, Global):
+        m.charge(len(function.path) >> 5)
         m.use(function, how)
     if how == "REDUCE" and not is_allowed(m, function):
         m.refuse(f"Trying to call reduce for unrecognized function {_text(function)}")
     try:
-        return call(m, function, arguments, how)
+        value = call(m, function, arguments, how)
+        _note_call(m, function, how)
+        return value
     except Refuse as error:
         m.refuse(str(error), error.kind)
     except (TypeError, ValueError, KeyError, IndexError, OverflowError, AttributeError) as error:
         m.refuse(str(error)[:300])
     return Called(function, arguments, how, m.at)
+
+
+def _note_call(m: Machine, function: Value, how: str) -> None:
+    """From the second call on, nothing of the globals of tensors needs to be written down any more."""
+    if how == "REDUCE" and isinstance(function, Global):
+        if function.path == _REBUILD:
+            m.tensors.rebuilder = function
+        elif function.path == _HOOKS:
+            m.tensors.hooks = function
 
 
 def _text(value: Value) -> str:
@@ -149,7 +166,9 @@ def newobj(m: Machine) -> None:
 def make(m: Machine, kind: Value, arguments: Value, how: str) -> Value:
     """The value of `kind.__new__(kind, *arguments)`."""
     m.memory += 250
+    m.weigh(arguments, 24)
     if isinstance(kind, Global):
+        m.charge(len(kind.path) >> 5)
         m.use(kind, how)
     if not is_allowed(m, kind):
         m.refuse(
@@ -179,6 +198,8 @@ def inst(m: Machine) -> None:
     module, name = m.cursor.line().decode("utf-8"), m.cursor.line().decode("utf-8")
     value = renamed(module, name) if m.protocol < 3 else Global(module, name)
     arguments = tuple(m.pop_mark())
+    m.charge(20 + (len(module) + len(name) >> 5))
+    m.memory += 300 + len(module) + len(name)
     m.stack.append(apply(m, value, arguments, "INST"))
 
 
@@ -193,6 +214,7 @@ def build(m: Machine) -> None:
     """BUILD: give state to the object on top."""
     state = m.stack.pop()
     target = m.stack[-1]
+    m.charge(10)
     if isinstance(target, Global):
         m.use(target, CLASS_CHANGED)
     if isinstance(target, Called):
@@ -214,6 +236,7 @@ def build(m: Machine) -> None:
 
 def _update_attributes(m: Machine, target: Ordered, state: Value) -> None:
     if isinstance(state, dict):
+        m.charge(len(state))
         target.attributes.update(state)
         m.memory += 100 * len(state)
         return
@@ -225,7 +248,10 @@ def _build_tensor(m: Machine, target: Tensor, state: Value) -> None:
     """Tensor: `set_(*state)`; Parameter: its `__setstate__`. Both are of torch 0.x, and too rare to follow."""
     m.doubt("it builds a tensor by its state, as torch 0.x did")
     if isinstance(state, dict):
-        target.attributes = {**(target.attributes or {}), **state}
+        before = target.attributes or {}
+        m.charge(len(before) + len(state))
+        m.memory += 100 * (len(before) + len(state))
+        target.attributes = {**before, **state}
 
 
 def _plain_build(m: Machine, target: Value, state: Value) -> bool:
@@ -242,19 +268,26 @@ def _plain_build(m: Machine, target: Value, state: Value) -> bool:
 
 
 def persistent_text(m: Machine) -> None:
-    m.stack.append(_persist(m, m.cursor.line().decode("ascii")))
+    m.stack.append(persist(m, m.cursor.line().decode("ascii")))
 
 
 def persistent(m: Machine) -> None:
-    m.stack.append(_persist(m, m.stack.pop()))
+    m.stack.append(persist(m, m.stack.pop()))
 
 
-def _persist(m: Machine, identifier: Value) -> Value:
+def persist(m: Machine, identifier: Value) -> Value:
+    """The value of a persistent id, judged as torch judges it."""
     m.memory += 300
+    m.weigh(identifier, 30)
     if type(identifier) is not tuple and type(identifier) is not int:
         m.refuse(f"persistent_load id must be tuple or int, but got <class '{type_name(identifier)}'>")
     elif type(identifier) is tuple and identifier and identifier[0] not in ("storage", b"storage"):
         m.refuse(f"Only persistent_load of storage is allowed, but got <class '{type_name(identifier[0])}'>")
+    return resolve(m, identifier)
+
+
+def resolve(m: Machine, identifier: Value) -> Value:
+    """The storage that a persistent id of the usual form names."""
     try:
         return m.persist(m, identifier)
     except Refuse as error:
@@ -269,19 +302,3 @@ OBJECTS: dict[bytes, Handler] = {
     b"R": reduce, b"\x81": newobj, b"\x92": newobj_ex, b"i": inst, b"o": obj, b"b": build, b"P": persistent_text,
     b"Q": persistent,
 }  # fmt: skip
-
-
-def handlers_for(operands: frozenset[int]) -> list[Handler]:
-    """The 256 handlers; one that torch does not know refuses first and is then read all the same."""
-    table: list[Handler] = [unknown] * 256
-    for code, handler in {**PLAIN, **CONTAINERS, **OBJECTS}.items():
-        table[code[0]] = handler
-    return [handler if code in operands else _unsupported(code, handler) for code, handler in enumerate(table)]
-
-
-def _unsupported(code: int, handler: Handler) -> Handler:
-    def refused(m: Machine) -> None:
-        m.refuse(f"Unsupported operand {code}", "operand")
-        handler(m)
-
-    return refused

@@ -26,20 +26,22 @@ def false(m: Machine) -> None:
 def int_text(m: Machine) -> None:
     """INT: decimal text, where 00 and 01 are the booleans of protocol 0."""
     data = m.cursor.line()
+    m.charge(4)
     if data in (b"00", b"01"):
         m.stack.append(data == b"01")
     else:
-        m.stack.append(_decimal(data, 0))
+        m.stack.append(_decimal(m, data))
 
 
 def long_text(m: Machine) -> None:
-    m.stack.append(_decimal(m.cursor.line().removesuffix(b"L"), 0))
+    m.stack.append(_decimal(m, m.cursor.line().removesuffix(b"L")))
 
 
-def _decimal(data: bytes, base: int) -> int:
+def _decimal(m: Machine, data: bytes) -> int:
     if len(data) > _MAX_DIGITS:
         raise Broken("a decimal number of thousands of digits")
-    return int(data, base)
+    m.charge(6 + (len(data) >> 4))
+    return int(data, 0)
 
 
 def int_1(m: Machine) -> None:
@@ -56,6 +58,7 @@ def int_4(m: Machine) -> None:
 
 
 def long_1(m: Machine) -> None:
+    m.charge(4)
     m.stack.append(int.from_bytes(m.cursor.take(m.cursor.take(1)[0]), "little", signed=True))
 
 
@@ -64,12 +67,15 @@ def long_4(m: Machine) -> None:
     if length < 0:
         raise Broken("a number of negative length")
     data = m.cursor.payload(length)
+    m.charge(4 + (length >> 6))
     m.memory += 0 if data is None else len(data)
     m.stack.append(LongText("int", length) if data is None else int.from_bytes(data, "little", signed=True))
 
 
 def float_text(m: Machine) -> None:
-    m.stack.append(float(m.cursor.line()))
+    data = m.cursor.line()
+    m.charge(5 + (len(data) >> 4))
+    m.stack.append(float(data))
 
 
 def float_8(m: Machine) -> None:
@@ -82,19 +88,27 @@ def string_text(m: Machine) -> None:
     data = m.cursor.line().strip()
     if len(data) < 2 or data[0] != data[-1] or data[0] not in b"'\"":
         raise Broken("a string without quotes")
+    m.charge(6 + (len(data) >> 6))
+    m.memory += 60 + len(data)
     m.stack.append(data[1:-1].decode("latin-1"))
 
 
 def unicode_text(m: Machine) -> None:
-    m.stack.append(m.cursor.line().decode("raw-unicode-escape"))
+    data = m.cursor.line()
+    m.charge(6 + (len(data) >> 4))
+    m.memory += 60 + len(data)
+    m.stack.append(data.decode("raw-unicode-escape"))
 
 
 def short_string(m: Machine) -> None:
     """SHORT_BINSTRING: a str of Python 2. torch decodes it as utf-8 and fails where it is none."""
     data = m.cursor.take(m.cursor.take(1)[0])
+    m.memory += 60 + len(data)
+    m.charge(2)
     try:
         m.stack.append(data.decode("utf-8"))
     except UnicodeDecodeError as error:
+        m.charge(12)
         m.refuse(str(error), "value")
         m.stack.append(data)
 
@@ -129,6 +143,7 @@ def unicode_8(m: Machine) -> None:
 
 def _text(m: Machine, length: int) -> None:
     data = m.cursor.payload(length)
+    m.charge(3 + (length >> 6))
     m.memory += 60 + (0 if data is None else len(data))
     m.stack.append(LongText("str", length) if data is None else str(data, "utf-8", "surrogatepass"))
 
@@ -148,11 +163,13 @@ def bytes_8(m: Machine) -> None:
 def _bytes(m: Machine, length: int) -> None:
     start = m.cursor.offset
     data = m.cursor.payload(length)
+    m.charge(3 + (length >> 7))
     m.memory += 60 + (0 if data is None else len(data))
     m.stack.append(LongText("bytes", length, start) if data is None else data)
 
 
 def bytearray_8(m: Machine) -> None:
+    m.charge(4)
     _bytes(m, int.from_bytes(m.cursor.take(8), "little"))
     if isinstance(m.stack[-1], bytes):
         m.stack[-1] = bytearray(m.stack[-1])
@@ -164,6 +181,7 @@ def buffer(m: Machine) -> None:
 
 def protocol(m: Machine) -> None:
     """PROTO. Python refuses numbers above 5; torch only warns."""
+    m.charge(2)
     m.protocol = m.cursor.take(1)[0]
     if m.protocol not in m.protocols:
         m.protocols.append(m.protocol)

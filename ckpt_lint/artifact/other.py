@@ -30,6 +30,7 @@ _NPY_HEADER, _NPY_LITERAL = 1 << 20, 1 << 16
 _NPY_NUMBER = re.compile(r"[<>|=][biufc](\d{1,3})\Z")
 _NPY_PLAIN = re.compile(r"[<>|=]?[?biufcSUVmM]\d*(\[\d*\w*\])?\Z")
 _DIMENSIONS = 1000
+_OF_A_VALUE, _VALUE_MEMORY, _OF_A_LITERAL = 6, 90, 10
 _DCP_PARTS, _DCP_PART = 256, 4 << 20
 
 
@@ -53,8 +54,14 @@ def read_safetensors(draft: Draft) -> None:
     if length > draft.limits.directory_bytes // 4:
         draft.problem("limit", "its header is too large to read")
         return
+    header = draft.access.read_at(8, length)
+    values = sum(header.count(mark) for mark in (b",", b"[", b"{"))
+    draft.work.spend(_OF_A_VALUE * values + (length >> 6))
+    draft.work.memory += _VALUE_MEMORY * values
+    if draft.work.memory > draft.work.memory_limit:
+        raise LimitReached(draft.work.too_much())
     try:
-        table = json.loads(draft.access.read_at(8, length))
+        table = json.loads(header)
     except (ValueError, RecursionError):
         _broken(draft, "its header is no JSON")
         return
@@ -136,6 +143,7 @@ def read_npy(draft: Draft, access: RandomAccess, member: str | None = None) -> i
         draft.problem("limit", "the header of its NumPy array is too long to read", member=member)
         return None
     text = access.read_at(start, length)
+    draft.work.spend(_OF_A_LITERAL * min(len(text), _NPY_LITERAL))
     header = _npy_header(text)
     if not _has_objects(header.get("descr")):
         if len(text) < length:
@@ -192,7 +200,7 @@ def read_dcp(draft: Draft, folder: Path) -> list[tuple[str, RandomAccess]]:
         return []
     with FileAccess(metadata) as access:
         cursor = cursor_at(draft, 0, access)
-        run = draft.run_pickle(cursor, no_persistent, "object", ".metadata", size=access.size)
+        run = draft.run_pickle(cursor, no_persistent, "object", ".metadata")
     if run.machine.broken:
         draft.problem("damage", f"its .metadata is damaged: {run.machine.broken}", member=".metadata")
         return []

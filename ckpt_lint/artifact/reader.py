@@ -17,7 +17,7 @@ from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
 from ckpt_lint.artifact.inside import UNPACK_LIMIT, inner_files, opened_member, tar_files, unpacked
 from ckpt_lint.artifact.legacy import TAR_PICKLES, is_tar, read_stream, read_tar
-from ckpt_lint.artifact.limits import DEFAULT, Deadline, LimitReached, Limits
+from ckpt_lint.artifact.limits import DEFAULT, LimitReached, Limits, Work
 from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
 from ckpt_lint.artifact.torchzip import read_zip
 from ckpt_lint.artifact.trust import allowable
@@ -27,6 +27,7 @@ from ckpt_lint.artifact.zipdir import LOCAL, NoDirectory, read_directory
 _HEAD = 4096
 _SMALL = 1 << 17
 _PAYLOADS = 20_000
+_OF_A_FILE = 1000
 _BEHIND = (".pt", ".pth", ".ckpt", ".bin")
 
 
@@ -41,10 +42,11 @@ def read_artifact(path: str | os.PathLike[str], *, limits: Limits = DEFAULT) -> 
 def read_access(access: RandomAccess, path: str, *, limits: Limits = DEFAULT) -> ArtifactFacts:
     """The facts of anything with random access; `path` is its name, of which only the suffix matters."""
     counting = CountingAccess(access)
+    work = Work(limits, access.size)
     with _collector_paused():
-        draft = _read(_cached(counting), path, limits, frozenset(), 0)
+        draft = _read(_cached(counting), path, limits, work)
         facts = assemble(draft, bytes_read=counting.bytes_read, reads=counting.reads)
-        names = _safe_globals(facts, access, limits)
+        names = _safe_globals(facts, access, limits, work)
         _let_go(draft)
     return replace(facts, safe_globals=names) if names else facts
 
@@ -74,11 +76,15 @@ def _cached(access: RandomAccess) -> RandomAccess:
 
 
 def _read_folder(path: str, limits: Limits) -> ArtifactFacts:
-    draft = Draft(path, BytesAccess(b""), limits)
     folder = Path(path)
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    draft = Draft(path, BytesAccess(b""), limits, Work(limits, size))
     if (folder / ".metadata").exists() or any(folder.glob("*.distcp")):
-        for name, access in read_dcp(draft, folder):
-            _look_into(draft, name, access)
+        try:
+            for name, access in read_dcp(draft, folder):
+                _look_into(draft, name, access)
+        except LimitReached as error:
+            draft.problem("limit", f"it could not be read to the end: {error}")
     else:
         draft.kind, draft.title = "folder", "a folder that is no checkpoint"
         draft.problem("foreign", "this is a folder without .metadata: it is no distributed checkpoint")
@@ -90,13 +96,15 @@ def _read(
     access: RandomAccess,
     path: str,
     limits: Limits,
-    accept: frozenset[str],
-    depth: int,
-    deadline: Deadline | None = None,
+    work: Work,
+    *,
+    accept: frozenset[str] = frozenset(),
+    depth: int = 0,
 ) -> Draft:
-    draft = Draft(path, access, limits, accept=accept, depth=depth, deadline=deadline)
+    draft = Draft(path, access, limits, work, accept=accept, depth=depth)
     draft.nested = functools.partial(_payload, draft)
     try:
+        work.spend(_OF_A_FILE)
         _dispatch(draft)
     except LimitReached as error:
         draft.problem("limit", f"it could not be read to the end: {error}")
@@ -207,16 +215,13 @@ def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
     if access is None or draft.depth + 1 >= draft.limits.nesting:
         draft.problem("limit", "a file inside of it is packed too large, or too deep, to be read", member=name)
         return
-    draft.deadline = draft.deadline or Deadline(draft.limits, draft.access.size)
-    draft.deadline.check()
-    inner = _read(access, name.lower(), draft.limits, draft.accept, draft.depth + 1, draft.deadline)
-    draft.deadline = draft.deadline or inner.deadline
+    inner = _read(access, name.lower(), draft.limits, draft.work, accept=draft.accept, depth=draft.depth + 1)
     _take_nested(draft, inner, name)
 
 
 def _read_packed(draft: Draft, head: bytes) -> None:
     """Pickles under gzip, bzip2, xz or zlib: torch.load does not unpack them, joblib and others do."""
-    data = unpacked(draft.access, head, _room(draft))
+    data = unpacked(draft.access, head, _room(draft), draft.work)
     if data is not None and draft.depth + 1 < draft.limits.nesting:
         _look_into(draft, "(unpacked)", BytesAccess(data))
 
@@ -242,7 +247,7 @@ def _read_local_zip_behind(draft: Draft) -> None:
 def _read_zip_behind(draft: Draft) -> bool:
     """A zip that ends a file which does not begin as one: other readers open it. False where there is none."""
     try:
-        directory = read_directory(draft.access, draft.limits)
+        directory = read_directory(draft.access, draft.limits, draft.work)
     except NoDirectory:
         return False
     if not directory.members and not directory.hidden:
@@ -279,8 +284,7 @@ def _payload(draft: Draft, data: Value) -> Value:
     if access is None or draft.depth + 1 >= draft.limits.nesting or draft.payloads > _PAYLOADS:
         draft.problem("limit", "it could not be read to the end: a pickle is nested in it that is too long or too deep")
         return UNREAD
-    inner = _read(access, "", draft.limits, draft.accept, draft.depth + 1, draft.deadline)
-    draft.deadline = draft.deadline or inner.deadline
+    inner = _read(access, "", draft.limits, draft.work, accept=draft.accept, depth=draft.depth + 1)
     _take_nested(draft, inner, None)
     if isinstance(inner.root, Storage):
         draft.inline += 1
@@ -289,12 +293,15 @@ def _payload(draft: Draft, data: Value) -> Value:
     return inner.root
 
 
-def _safe_globals(facts: ArtifactFacts, access: RandomAccess, limits: Limits) -> tuple[str, ...]:
-    """The classes whose allow-listing lets the file load, where known harmless ones suffice; else nothing."""
+def _safe_globals(facts: ArtifactFacts, access: RandomAccess, limits: Limits, work: Work) -> tuple[str, ...]:
+    """The classes whose allow-listing lets the file load, where known harmless ones suffice; else nothing.
+
+    The file is read once more, as far as the work that is granted for it goes.
+    """
     named = {item.path for item in facts.data_globals}
     possible = facts.verdict.loads is False and facts.verdict.kind == "global" and bool(named)
     if not possible or facts.unknown_globals or not all(allowable(path) for path in named):
         return ()
-    draft = _read(_cached(access), facts.path, limits, frozenset(named), 0)
+    draft = _read(_cached(access), facts.path, limits, work, accept=frozenset(named))
     second = assemble(draft, bytes_read=0, reads=0)
     return tuple(sorted(named)) if second.verdict.loads else ()

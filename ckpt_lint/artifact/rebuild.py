@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ckpt_lint.artifact.limits import LimitReached
 from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.values import Called, Device, Global, Shape, Storage, Tensor, Value, type_name
 
 _FLOATING = ("float", "bfloat", "complex")
+_MOST_DIMENSIONS = 1000
 _INT64 = 1 << 63
 _UINT64 = 1 << 64
 # Elements that share a byte; rows are padded, so that this is a lower bound.
-_PACKED = {"quint4x2": 2, "quint2x4": 4}
+PACKED = {"quint4x2": 2, "quint2x4": 4}
 
 
 def item_size(m: Machine, dtype: str) -> int:
@@ -37,6 +39,8 @@ def int_list(value: Value, what: str) -> tuple[int, ...]:
     """A size or a stride as torch takes it: a list, a tuple or a torch.Size of ints."""
     if not isinstance(value, (list, tuple)):
         raise Refuse(f"set_() received an invalid combination of arguments ({what} is a {type_name(value)})")
+    if len(value) > _MOST_DIMENSIONS:
+        raise LimitReached(f"a tensor of more than {_MOST_DIMENSIONS:,} dimensions")
     for item in value:
         if type(item) is not int:
             raise Refuse(f"set_() received an invalid combination of arguments ({what} holds a {type_name(item)})")
@@ -83,7 +87,7 @@ def placed(
     if offset < 0:
         raise Refuse(f"Tensor: invalid storage offset {offset}", "storage")
     if element_count(shape):
-        needed = _bytes_needed(shape, strides, offset, item_size(m, dtype)) // _PACKED.get(dtype, 1)
+        needed = _bytes_needed(shape, strides, offset, item_size(m, dtype)) // PACKED.get(dtype, 1)
         if needed > storage.size and storage.resizable:
             storage.size = needed
         if needed > storage.size:
@@ -223,6 +227,7 @@ def set_state(m: Machine, tensor: Tensor, state: Value) -> None:
             raise Refuse("Invalid serialized state")
         parts = state
     attributes: dict[Value, Value] = {}
+    m.memory += 100 * sum(len(part) for part in parts if isinstance(part, dict))
     for part in parts:
         if not part:
             continue
@@ -280,6 +285,8 @@ def rebuild_meta(m: Machine, a: tuple[Value, ...]) -> Tensor:
     if len(shape) != len(stride) or any(length < 0 for length in (*shape, *stride)):
         raise Refuse("empty_strided: sizes and strides do not fit")
     grad = need_bool(a[3], dtype)
+    m.charge(len(shape))
+    m.memory += 300 + 16 * len(shape)
     return Tensor(shape, dtype, stride, device="meta", requires_grad=grad)
 
 
@@ -298,6 +305,8 @@ def plain_tensor(m: Machine, path: str, a: tuple[Value, ...]) -> Value:
     if ".sparse." in path or ".cuda." in path or not all(type(item) is int and item >= 0 for item in a):
         m.doubt(f"it calls {path}")
         return Called(Global("torch", path.removeprefix("torch.")), a, "REDUCE", m.at)
+    if len(a) > _MOST_DIMENSIONS:
+        raise LimitReached(f"a tensor of more than {_MOST_DIMENSIONS:,} dimensions")
     shape = Shape(a) if a else Shape((0,))
     if element_count(shape) * item_size(m, dtype) > 1 << 30:
         m.alarm(f"it makes a {path} of {element_count(shape)} elements")

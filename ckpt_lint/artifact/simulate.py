@@ -25,6 +25,7 @@ from ckpt_lint.artifact.values import (
     Value,
     hashable,
     type_name,
+    weight,
 )  # fmt: skip
 
 _LAYOUTS = ("strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "_mkldnn", "jagged")
@@ -97,7 +98,9 @@ def _other_call(m: Machine, function: Global, arguments: Value, how: str) -> Val
     result = Called(function, arguments, how, m.at)
     if function.path == "torch.storage._load_from_bytes" and m.nested is not None:
         plain = isinstance(arguments, (tuple, list)) and len(arguments) == 1
+        m.work.memory += m.memory  # what is held here while the inner one is read
         inner = m.nested(arguments[0]) if plain else UNREAD
+        m.work.memory -= m.memory
         if inner is UNREAD:
             m.use(function, UNREAD_CALL)
         return inner if isinstance(inner, Storage) else result
@@ -162,6 +165,7 @@ def _iterable(m: Machine, value: Value) -> list[Value]:
 
 
 def _need_hashable(m: Machine, key: Value) -> None:
+    m.charge(6 + 3 * weight(key, m.limits.key_nodes))
     answer = hashable(key, m.limits.key_nodes)
     if answer is None:
         raise LimitReached("a dict key is nested too deeply")
@@ -174,6 +178,7 @@ def _counter(m: Machine, arguments: tuple[Value, ...]) -> Value:
         raise Refuse("Counter expected at most 1 argument")
     result = Counted()
     if arguments and isinstance(arguments[0], dict):
+        m.memory += 100 * len(arguments[0])
         result.update(arguments[0])
     elif arguments and arguments[0] is not None:
         for item in _iterable(m, arguments[0]):
@@ -222,6 +227,8 @@ def _encode(m: Machine, arguments: tuple[Value, ...]) -> Value:
 
 def _is_codec(encoding: str) -> bool:
     """Whether Python has a codec of that name; the name is looked up in a table, never imported."""
+    if len(encoding) > 60:
+        return False
     name = "".join(letter if letter.isalnum() or letter == "." else "_" for letter in encoding.lower())
     return name in aliases or name in aliases.values() or name in _MORE_CODECS
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 
 from ckpt_lint.artifact.machine import Machine, Refuse
+from ckpt_lint.artifact.op_containers import usable_key
 from ckpt_lint.artifact.rebuild import item_size
-from ckpt_lint.artifact.values import Global, Storage, Tensor, Value, hashable, type_name
+from ckpt_lint.artifact.values import Global, Storage, Tensor, Value, type_name
 from ckpt_lint.artifact.zipdir import Member
 
 _HUGE = 1 << 46
@@ -69,10 +70,11 @@ class ZipStorages:
     def __call__(self, m: Machine, identifier: Value) -> Value:
         kind, key, location, count = _fields(identifier, 4)
         dtype = storage_dtype(m, kind)
-        if not hashable(key, m.limits.key_nodes):
+        if type(key) is not str and not usable_key(m, key):
             raise Refuse(f"unhashable type: '{type_name(key)}'")
-        if key in self.found:
-            return self.found[key]
+        known = self.found.get(key)
+        if known is not None:
+            return known
         if not isinstance(count, int):
             raise Refuse("get_storage_from_record(): incompatible function arguments")
         where = decoded(location)
@@ -121,7 +123,7 @@ class LegacyStorages:
         if isinstance(kind, Global) and kind.path == "torch.storage.UntypedStorage":
             raise Refuse("type object 'torch.storage.UntypedStorage' has no attribute 'dtype'")
         dtype = storage_dtype(m, kind)
-        if not isinstance(count, int) or not hashable(key, m.limits.key_nodes):
+        if not isinstance(count, int) or not usable_key(m, key):
             raise Refuse("a storage without a length or a key")
         size = count * item_size(m, dtype)
         if size < 0 or size > _HUGE:
@@ -136,7 +138,7 @@ class LegacyStorages:
         if not isinstance(view, (tuple, list)) or len(view) != 3:
             raise Refuse("not enough values to unpack (expected 3)")
         key, offset, length = view
-        if type(offset) is not int or type(length) is not int or not hashable(key, m.limits.key_nodes):
+        if type(offset) is not int or type(length) is not int or not usable_key(m, key):
             raise Refuse("slice indices must be integers")
         if key not in self.views:
             width = item_size(m, dtype)

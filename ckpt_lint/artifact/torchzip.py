@@ -27,6 +27,7 @@ _LABELS = ("version", ".format_version", ".storage_alignment", "byteorder", ".da
 _LOCAL_CHECKS = 4096
 _SMALL = 4096
 _DESCRIPTOR = 24
+_OF_A_HEADER = 80
 _BAD_ZIP = "PytorchStreamReader failed reading zip archive: {}"
 
 
@@ -34,7 +35,7 @@ def read_zip(draft: Draft) -> None:
     """Read a file that begins as a zip does. Raises LimitReached, OSError."""
     draft.kind, draft.title = "zip", "a zip archive"
     try:
-        directory = read_directory(draft.access, draft.limits)
+        directory = read_directory(draft.access, draft.limits, draft.work)
     except NoDirectory as error:
         draft.kind, draft.title = "torch-zip", "a zip archive that is cut short or damaged"
         draft.problem("damage", str(error))
@@ -118,7 +119,7 @@ def _check_locals(draft: Draft, directory: Directory) -> None:
     if not draft.access.seeks_are_cheap or len(directory.members) > _LOCAL_CHECKS:
         return
     if _has_gaps(directory, [_open(draft, member) for member in directory.members]):
-        directory.hidden.extend(local_names(draft.access, directory, _LOCAL_CHECKS))
+        directory.hidden.extend(local_names(draft.access, directory, _LOCAL_CHECKS, draft.work))
     known = {member.folded for member in directory.members}
     for member in directory.hidden:
         clash = " of a name that it has twice" if member.folded in known else ""
@@ -157,6 +158,7 @@ def _open(draft: Draft, member: Member) -> Opened | None:
     if key in draft.opened:
         return draft.opened[key]
     opened: Opened | None = None
+    draft.work.spend(_OF_A_HEADER)
     try:
         opened = open_member(draft.access, member)
     except NoDirectory as error:
@@ -260,7 +262,7 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
     feed = Feed(draft.access, member, opened)
     cursor = Cursor(feed, member.size, draft.limits)
     try:
-        run = draft.run_pickle(cursor, persist, role, member.name, size=min(member.size, 4 * member.packed))
+        run = draft.run_pickle(cursor, persist, role, member.name)
         if role == "object" and run.machine.broken and not run.machine.limited:
             draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
         if run.machine.finished:
@@ -312,5 +314,3 @@ def _read_pickles(draft: Draft, directory: Directory, root: str) -> None:
             continue
         role = "script" if draft.kind == "torchscript" else "hidden"
         _read_member(draft, member, records.fresh(), role)
-        if draft.deadline is not None:
-            draft.deadline.check()

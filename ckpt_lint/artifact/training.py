@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ckpt_lint.artifact.facts import StateDict, TrainingFacts
+from ckpt_lint.artifact.limits import Work
 from ckpt_lint.artifact.trust import is_module_class
 from ckpt_lint.artifact.values import Called, Global, Ordered, Storage, Tensor, Value
 
@@ -26,6 +28,10 @@ _VERSION = re.compile(r"version|^torch$|pytorch", re.IGNORECASE)
 _RNG_LENGTHS = (5056, 16, 816)
 PREFIXES = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
 _DEEP = 5
+_CHILDREN = 4096
+_PATH = 2000
+_MOST = 100
+_OF_A_VALUE = 40
 
 
 @dataclass(slots=True)
@@ -44,28 +50,34 @@ class Finder:
     whole: list[str] = field(default_factory=list)
     scheduled: bool = False
     optimizer_storages: dict[int, int] = field(default_factory=dict)
+    optimizer_parts: set[int] = field(default_factory=set)
 
     def facts(self) -> TrainingFacts:
         """The frozen result."""
-        models = tuple(StateDict(path, len(table), prefix_of(table), path in self.ema) for path, table in self.models)
+        ema = set(self.ema)
+        models = tuple(
+            StateDict(path, len(table), prefix_of(table), path in ema) for path, table in self.models[:_MOST]
+        )
         return TrainingFacts(
-            models, tuple(self.optimizers), tuple(self.schedulers), tuple(self.scalers), tuple(self.empty_scalers),
-            tuple(self.rng), tuple(self.ema), tuple(self.progress), tuple(self.versions), self.scheduled,
-            tuple(self.whole), sum(self.optimizer_storages.values()),
+            models, tuple(self.optimizers[:_MOST]), tuple(self.schedulers[:_MOST]), tuple(self.scalers[:_MOST]),
+            tuple(self.empty_scalers[:_MOST]), tuple(self.rng[:_MOST]), tuple(self.ema[:_MOST]),
+            tuple(self.progress[:_MOST]), tuple(self.versions[:_MOST]), self.scheduled,
+            tuple(self.whole[:_MOST]), sum(self.optimizer_storages.values()),
         )  # fmt: skip
 
 
-def find_training(root: Value) -> TrainingFacts:
-    """Walk the outer levels of an object and say what it holds."""
+def find_training(root: Value, work: Work) -> TrainingFacts:
+    """Walk the outer levels of an object and say what it holds, as far as the work that is left goes."""
     finder = Finder()
     pending: list[tuple[str, str, Value, int]] = [("", "", root, 0)]
     seen: set[int] = set()
-    while pending:
+    while pending and work.left > 0:
         path, key, value, depth = pending.pop()
+        work.left -= _OF_A_VALUE + (len(key) >> 4)
         if id(value) in seen and isinstance(value, (dict, list, tuple, Called)):
             continue
         seen.add(id(value))
-        if _look(finder, path, key, value) or depth >= _DEEP:
+        if _look(finder, path, key, value) or depth >= _DEEP or len(path) > _PATH:
             continue
         pending.extend(reversed([(*child, depth + 1) for child in _children(path, value)]))
     return finder.facts()
@@ -73,12 +85,12 @@ def find_training(root: Value) -> TrainingFacts:
 
 def _children(path: str, value: Value) -> list[tuple[str, str, Value]]:
     if isinstance(value, dict):
-        named = [(key, part) for key, part in value.items() if isinstance(key, str)][:4096]
-        return [(f"{path}.{key}" if path else key, key, part) for key, part in named]
+        pairs = ((key, part) for key, part in value.items() if isinstance(key, str) and len(key) <= _PATH)
+        return [(f"{path}.{key}" if path else key, key, part) for key, part in islice(pairs, _CHILDREN)]
     if isinstance(value, (list, tuple)) and len(value) <= 64:
         return [(f"{path}[{index}]", path.rsplit(".", 1)[-1], part) for index, part in enumerate(value)]
     if isinstance(value, Called):
-        states = [state for state in value.state if isinstance(state, dict)]
+        states = [state for state in value.state[:_MOST] if isinstance(state, dict)]
         return [child for state in states for child in _children(path, state)]
     return []
 
@@ -138,7 +150,7 @@ def _optimizer(finder: Finder, path: str, value: dict[Value, Value]) -> None:
         if isinstance(group, dict) and "initial_lr" in group:
             finder.scheduled = True
     pending: list[Value] = [value["state"]]
-    seen: set[int] = set()
+    seen = finder.optimizer_parts
     while pending:
         part = pending.pop()
         if isinstance(part, Tensor) and isinstance(part.storage, Storage):
@@ -173,7 +185,7 @@ def is_whole_module(value: Called) -> bool:
         return False
     if is_module_class(value.path):
         return True
-    return any(isinstance(state, dict) and {"_parameters", "_modules"} <= set(state) for state in value.state)
+    return any(isinstance(state, dict) and {"_parameters", "_modules"} <= state.keys() for state in value.state)
 
 
 def is_state_dict(value: dict[Value, Value]) -> bool:

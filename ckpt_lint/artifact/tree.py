@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ckpt_lint.artifact.facts import Node, TensorFacts
-from ckpt_lint.artifact.limits import Limits
+from ckpt_lint.artifact.limits import LimitReached, Limits, Work
 from ckpt_lint.artifact.tables import Accepted
 from ckpt_lint.artifact.values import (
     Called,
@@ -25,19 +25,28 @@ from ckpt_lint.artifact.values import (
 )  # fmt: skip
 
 _SHORT = 24
+_PLAIN_KEYS = 2000
+_PATH = 2000
+_OF_A_NODE = 25
+_OF_A_TENSOR = 35
+_NODE_MEMORY, _TENSOR_MEMORY = 250, 700
 _TEXT = 60
 _KEYS = 8
 
 
 @dataclass(slots=True)
 class Walk:
-    """What one walk found. `globals` maps a global's path to the key paths at which it is used."""
+    """What one walk found. `globals` maps a global's path to the key paths at which it is used.
+
+    `cut`: the tree leaves out what is too much, or too deep, to show; `unread`: tensors may be among it.
+    """
 
     tree: Node | None = None
     tensors: list[TensorFacts] = field(default_factory=list)
     described: list[Tensor] = field(default_factory=list)
     globals: dict[str, list[str]] = field(default_factory=dict)
     cut: bool = False
+    unread: bool = False
 
 
 @dataclass(slots=True)
@@ -50,8 +59,9 @@ class _Frame:
 
 
 class _Walker:
-    def __init__(self, limits: Limits, table: Accepted) -> None:
+    def __init__(self, limits: Limits, table: Accepted, work: Work) -> None:
         self.limits = limits
+        self.work = work
         self.table = table
         self.walk = Walk()
         self.seen: dict[int, str] = {}
@@ -70,11 +80,21 @@ class _Walker:
                     self.walk.tree = node
                     return self.walk
                 frames[-1].nodes.append(node)
-            elif self.count >= self.limits.tree_nodes:
+            elif self._is_full(child[1]):
                 self.walk.cut = True
                 top.children = iter(())
             else:
                 self._step(frames, child)
+
+    def _is_full(self, path: str) -> bool:
+        """Whether there is no room for one more node. The longest path counts, for each node keeps its own."""
+        try:
+            self.work.spend(_OF_A_NODE)
+        except LimitReached:
+            self.walk.unread = True
+        self.work.memory += _NODE_MEMORY + len(path)
+        self.walk.unread |= self.work.memory > self.work.memory_limit
+        return self.walk.unread or self.count >= self.limits.tree_nodes
 
     def _step(self, frames: list[_Frame], child: tuple[str, str, Value]) -> None:
         key, path, value = child
@@ -83,7 +103,7 @@ class _Walker:
             frames[-1].nodes.append(self._leaf(key, path, value))
         elif id(value) in self.seen:
             frames[-1].nodes.append(Node(key, _kind(value), f"same as {self.seen[id(value)] or 'the whole'}"))
-        elif len(frames) >= self.limits.tree_depth:
+        elif len(frames) >= self.limits.tree_depth or len(path) > _PATH:
             self.walk.cut = True
             frames[-1].nodes.append(Node(key, _kind(value), "nested too deeply to show"))
         else:
@@ -126,6 +146,8 @@ class _Walker:
         return storage.size
 
     def _tensor(self, key: str, path: str, value: Tensor) -> Node:
+        self.work.left -= _OF_A_TENSOR + 4 * len(value.shape)
+        self.work.memory += _TENSOR_MEMORY + 10 * len(value.shape)
         fact = tensor_facts(path, value, self.table)
         index = len(self.walk.tensors)
         self.walk.tensors.append(fact)
@@ -137,9 +159,12 @@ class _Walker:
         return Node(key, kind, shape_text(fact), size, fact.elements, tensor=index)
 
 
-def walk(root: Value, limits: Limits, table: Accepted) -> Walk:
-    """The tree of a value."""
-    return _Walker(limits, table).run(root)
+_PLAIN = frozenset([int, float, bool, str, bytes, type(None)])
+
+
+def walk(root: Value, limits: Limits, table: Accepted, work: Work) -> Walk:
+    """The tree of a value, as far as the work that is left goes."""
+    return _Walker(limits, table, work).run(root)
 
 
 def tensor_facts(path: str, value: Tensor, table: Accepted) -> TensorFacts:
@@ -197,7 +222,13 @@ def _children(path: str, value: Value) -> Iterator[tuple[str, str, Value]]:
 
 
 def _pairs(path: str, pairs: Iterator[tuple[Value, Value]]) -> Iterator[tuple[str, str, Value]]:
+    """Keys and values; of plain values the first few thousand, for nobody reads more."""
+    plain = 0
     for key, item in pairs:
+        if item.__class__ in _PLAIN:
+            plain += 1
+            if plain > _PLAIN_KEYS:
+                continue
         text = key_text(key)
         yield text, _join(path, text), item
 
@@ -241,7 +272,7 @@ def describe(value: Value) -> str:
     if isinstance(value, (bytes, bytearray)):
         return f"{len(value)} bytes"
     if isinstance(value, Shape):
-        return str(list(value)[:16])
+        return str(list(value[:16]))
     if isinstance(value, (Global, Called)):
         return value.path[:160]
     if isinstance(value, (Device, Layout)):

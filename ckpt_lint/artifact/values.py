@@ -6,7 +6,7 @@ Nothing here is ever called, imported or resolved: a `Global` is two pieces of t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 # A value of the symbolic stack: int, float, str, bytes, list, dict, ... or one of the classes below.
 Value = Any
@@ -133,6 +133,35 @@ class Persistent:
     identifier: Value
 
 
+class Later:
+    """A place of the memo whose value is made when somebody asks for it, as hardly anybody does.
+
+    With a tensor: the arguments of the `_rebuild_tensor_v2` that made it, whose hooks are at `hooks`. Without one: the
+    empty OrderedDict of hooks that torch.save writes with each tensor.
+    """
+
+    __slots__ = ("hooks", "tensor")
+
+    def __init__(self, tensor: Tensor | None = None, hooks: int = 0) -> None:
+        self.tensor = tensor
+        self.hooks = hooks
+
+    def made(self, memo: Memo) -> Value:
+        one = self.tensor
+        if one is None:
+            return Ordered()
+        hooks = memo.get(self.hooks)
+        if type(hooks) is not Ordered:  # its place was written to anew
+            hooks = Ordered()
+        return (one.storage, one.offset, one.shape, one.stride, one.requires_grad, hooks)
+
+
+class Memo(Protocol):
+    """What reads a memo: the machine."""
+
+    def get(self, index: int) -> Value: ...
+
+
 # The classes whose instances Python can hash (by identity or by value).
 HASHABLE = (Global, Storage, Tensor, Device, Layout, LongText, Persistent, Called)
 
@@ -160,6 +189,31 @@ def hashable(value: Value, limit: int) -> bool | None:
         elif isinstance(top, (list, dict, set, bytearray)):
             return False
     return True
+
+
+def weight(value: Value, most: int) -> int:
+    """Units of work of looking at every part of a value, four levels deep, its texts included; stops above `most`."""
+    total = 0
+    level: list[Value] = [value]
+    for _ in range(4):
+        deeper: list[Value] = []
+        for one in level:
+            kind = one.__class__
+            if kind is int:
+                total += one.bit_length() >> 10
+            elif kind in (str, bytes, bytearray):
+                total += len(one) >> 5
+            elif kind in (tuple, list, Shape):
+                total += len(one)
+                if total > most:
+                    return total
+                deeper.extend(one)
+            elif kind in (dict, set, frozenset, Ordered, Counted):
+                total += len(one)
+        if not deeper:
+            break
+        level = deeper
+    return total
 
 
 def type_name(value: Value) -> str:

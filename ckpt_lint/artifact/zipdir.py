@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 
 from ckpt_lint.artifact.access import RandomAccess, Window
-from ckpt_lint.artifact.limits import LimitReached, Limits
+from ckpt_lint.artifact.limits import LimitReached, Limits, Work
 from ckpt_lint.artifact.zipend import END, end_record
 
 LOCAL = b"PK\x03\x04"
@@ -20,6 +20,7 @@ _END_LENGTH = 22
 _TAIL = (1 << 16) + _END_LENGTH
 _MASK = 0xFFFFFFFF
 _FOLDER = 0x10
+_OF_AN_ENTRY = 45
 _PATCHED = 0x2000
 _PARSED = ("/data.pkl", "/byteorder", "/.storage_alignment")
 ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
@@ -91,7 +92,7 @@ class NoDirectory(Exception):
     """There is no end-of-central-directory record, or it points nowhere: what torch calls a corrupted archive."""
 
 
-def read_directory(access: RandomAccess, limits: Limits) -> Directory:
+def read_directory(access: RandomAccess, limits: Limits, work: Work) -> Directory:
     """The central directory. Raises NoDirectory, LimitReached, OSError."""
     tail_start = max(0, access.size - _TAIL)
     tail = access.read_at(tail_start, _TAIL)
@@ -109,30 +110,31 @@ def read_directory(access: RandomAccess, limits: Limits) -> Directory:
     if start + length > access.size:
         raise NoDirectory("its zip directory points behind the end of the file: the file is cut short or damaged")
     data = access.read_at(start, length)
-    _read_entries(data, count, start, access.size - max(0, record.shift), directory)
-    _remark_shifted(access, directory, length)
+    _read_entries(data, count, start, access.size - max(0, record.shift), directory, work)
+    _remark_shifted(access, directory, length, work)
     if tail.find(END, 0, at) >= 0:
-        _remark_second(access, tail, at, tail_start, directory, limits)
+        _remark_second(access, tail, at, tail_start, directory, limits, work)
     return directory
 
 
-def _remark_shifted(access: RandomAccess, directory: Directory, length: int) -> None:
+def _remark_shifted(access: RandomAccess, directory: Directory, length: int, work: Work) -> None:
     """The directory lies elsewhere than its record says: readers that allow bytes in front see another archive."""
     place = directory.end - length
     if place > directory.start and access.read_at(place, 4) == _CENTRAL:
         directory.remarks.append(Remark("other bytes stand in front of its zip directory", None, place, False, True))
         other = Directory(start=place)
-        _read_entries(access.read_at(place, length), 65535, place, access.size, other)
+        _read_entries(access.read_at(place, length), 65535, place, access.size, other, work)
         shift = place - directory.start
         directory.hidden.extend(replace(member, header=member.header + shift) for member in other.members)
 
 
 def _remark_second(
-    access: RandomAccess, tail: bytes, at: int, tail_start: int, directory: Directory, limits: Limits
+    access: RandomAccess, tail: bytes, at: int, tail_start: int, directory: Directory, limits: Limits, work: Work
 ) -> None:
     """An earlier end record that has a directory of its own: another reader may see another archive."""
     position = tail.rfind(END, 0, at)
     while position >= 0:
+        work.spend(_OF_AN_ENTRY)
         if len(tail) - position >= 22:
             record = end_record(access, tail, position, tail_start)
             count, length, start = record.count, record.length, record.start
@@ -140,14 +142,15 @@ def _remark_second(
             if first == _CENTRAL and start != directory.start and length <= limits.directory_bytes:
                 directory.remarks.append(Remark("a second zip directory hides in it", offset=start, hostile=True))
                 other = Directory(start=start)
-                _read_entries(access.read_at(start, length), count, start, access.size, other)
+                _read_entries(access.read_at(start, length), count, start, access.size, other, work)
                 directory.hidden.extend(other.members)
                 return
         position = tail.rfind(END, 0, position)
 
 
-def _read_entries(data: bytes, count: int, base: int, file_size: int, directory: Directory) -> None:
+def _read_entries(data: bytes, count: int, base: int, file_size: int, directory: Directory, work: Work) -> None:
     position = 0
+    work.spend(_OF_AN_ENTRY * min(count, len(data) // 46))
     for _ in range(count):
         if data[position : position + 4] != _CENTRAL or len(data) < position + 46:
             directory.remarks.append(Remark("an entry of the zip directory is broken", None, base + position, True))
@@ -304,7 +307,7 @@ def read_small(access: RandomAccess, member: Member, opened: Opened, limit: int)
     return b"".join(parts)
 
 
-def local_names(access: RandomAccess, directory: Directory, limit: int) -> list[Member]:
+def local_names(access: RandomAccess, directory: Directory, limit: int, work: Work) -> list[Member]:
     """Local headers, one after the other from the front, that the directory does not know."""
     known = {member.header for member in directory.members}
     sizes = {member.header: member.packed for member in directory.members}
@@ -312,6 +315,7 @@ def local_names(access: RandomAccess, directory: Directory, limit: int) -> list[
     position = 0
     for _ in range(limit):
         header = access.read_at(position, 30)
+        work.spend(_OF_AN_ENTRY)
         if len(header) < 30 or header[:4] != LOCAL or position >= directory.start:
             break
         flags, method, _, _, crc, packed, size, name_len, extra_len = struct.unpack_from("<HHHHIIIHH", header, 6)

@@ -72,7 +72,7 @@ def _wrapped(facts: ArtifactFacts) -> Iterator[FileFinding]:
 def _devices(facts: ArtifactFacts) -> Iterator[FileFinding]:
     tags = [tag for tag in facts.devices if tag not in ("cpu", "meta")]
     if tags and facts.kind in _TORCH:
-        first = next((fact.key for fact in facts.tensors if fact.device in tags), None)
+        first = next((fact.key for fact in facts.tensors if fact.device not in ("cpu", "meta")), None)
         text = f"saved on {listed(tags)}: torch.load without map_location fails on a host that lacks it"
         yield FileFinding("CKP107", text, Artifact(key=first))
 
