@@ -9,36 +9,40 @@ import concurrent.futures as futures
 import gc
 import multiprocessing
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
-from ckpt_lint.run import FileResult, Mode, Weighed, Weight, Worker
+from ckpt_lint.run import FileResult, Mode, Worker
 
-PARTS_PER_PROCESS = 3
-"""Runs of files that are judged for each process: few, for neighbours share what they need; more than one, for balance."""
-
-UNSURE_SHARE = 20
-"""Of what a parsed byte costs to be judged, a byte costs that is only looked at for calls of wrappers: one part in so many."""
+PARTS_PER_PROCESS = 8
+"""Runs of files for each process: few, for neighbours share what they need; more than one, for balance."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
 
 
-def run_parallel(waiting: Sequence[Weighed], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
-    """The results of all targets in their order; those that the gate let pass need no worker."""
-    with _pool(jobs, configs, mode) as pool:
-        parts = list(_parts(waiting, jobs))
-        handed = [_submit(pool, [waiting[index].target for index in part]) for part in parts]
-        upcoming = 0
-        for part, future in zip(parts, handed):
-            for index, result in zip(part, _results(future, [waiting[index].target for index in part], configs, mode)):
-                yield from (FileResult(Outcome(found.target.path)) for found in waiting[upcoming:index])
-                yield result
-                upcoming = index + 1
-    yield from (FileResult(Outcome(found.target.path)) for found in waiting[upcoming:])
+def run_parallel(
+    waiting: Sequence[Target], sizes: Sequence[int], configs: Configs, mode: Mode, *, jobs: int
+) -> Iterator[FileResult]:
+    """The results of all targets, of so many bytes each, in their order.
+
+    Where a process dies the others go with it: the part that was waited for is looked into alone, and the rest handed
+    out again.
+    """
+    parts = deque(_parts(waiting, sizes, jobs))
+    while parts:
+        with _pool(jobs, configs, mode) as pool, suppress(BrokenProcessPool):
+            for future in [_submit(pool, part) for part in parts]:
+                results = future.result()
+                parts.popleft()
+                yield from results
+        if parts:
+            yield from _halved(parts.popleft(), configs, mode)
 
 
 def _submit(pool: futures.ProcessPoolExecutor, targets: Sequence[Target]) -> futures.Future[list[FileResult]]:
@@ -50,25 +54,18 @@ def _submit(pool: futures.ProcessPoolExecutor, targets: Sequence[Target]) -> fut
         return future
 
 
-def _parts(waiting: Sequence[Weighed], jobs: int) -> Iterator[list[int]]:
-    """The indices of the targets that need a worker, in runs of about the same cost."""
-    costs = [_cost(found) for found in waiting]
-    share = max(1, sum(costs) // (jobs * PARTS_PER_PROCESS))
-    part, size = list[int](), 0
-    for index, (found, cost) in enumerate(zip(waiting, costs)):
-        if found.weight is Weight.NOTHING:
-            continue
-        part.append(index)
-        size += cost
-        if size >= share:
+def _parts(waiting: Sequence[Target], sizes: Sequence[int], jobs: int) -> Iterator[list[Target]]:
+    """The targets in runs of about the same size."""
+    share = max(1, sum(sizes) // (jobs * PARTS_PER_PROCESS))
+    part, total = list[Target](), 0
+    for target, size in zip(waiting, sizes):
+        part.append(target)
+        total += size
+        if total >= share:
             yield part
-            part, size = [], 0
+            part, total = [], 0
     if part:
         yield part
-
-
-def _cost(found: Weighed) -> int:
-    return found.size // UNSURE_SHARE if found.weight is Weight.UNSURE else found.size
 
 
 def _pool(jobs: int, configs: Configs, mode: Mode) -> futures.ProcessPoolExecutor:
@@ -88,20 +85,15 @@ def _check_all(targets: Sequence[Target]) -> list[FileResult]:
     return [_worker[0].check(target) for target in targets]
 
 
-def _results(
-    future: futures.Future[list[FileResult]], targets: Sequence[Target], configs: Configs, mode: Mode
-) -> list[FileResult]:
-    """The results of a chunk. Where a process died, each file of the chunk gets a process of its own."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return [_alone(target, configs, mode) for target in targets]
-
-
-def _alone(target: Target, configs: Configs, mode: Mode) -> FileResult:
-    with _pool(1, configs, mode) as pool:
-        try:
-            return pool.submit(_check_all, [target]).result()[0]
-        except BrokenProcessPool:
-            problem = Problem(Status.INTERNAL_ERROR, "the process that checked this file died")
-            return FileResult(Outcome(target.path, problems=(problem,)))
+def _halved(targets: Sequence[Target], configs: Configs, mode: Mode) -> Iterator[FileResult]:
+    """The results of a part of which some file may kill the process that checks it: that one has none."""
+    with _pool(1, configs, mode) as pool, suppress(BrokenProcessPool):
+        yield from pool.submit(_check_all, targets).result()
+        return
+    if len(targets) == 1:
+        problem = Problem(Status.INTERNAL_ERROR, "the process that checked this file died")
+        yield FileResult(Outcome(targets[0].path, problems=(problem,)))
+        return
+    middle = len(targets) // 2
+    yield from _halved(targets[:middle], configs, mode)
+    yield from _halved(targets[middle:], configs, mode)

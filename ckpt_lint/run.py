@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from ckpt_lint.config import Configs
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from ckpt_lint.source.text import Source
     from ckpt_lint.workspace import Workspace
 
-PAYS_FROM = 600_000
-"""Bytes behind the gate from which further processes pay: about a second of parsing, against 0.2 s to start them."""
+PAYS_FROM = 1_500_000
+"""Bytes of code from which further processes pay: most of a second to judge it, against 0.2 s to start them."""
 
 HOPELESS_FACTOR = 100
 """A file this many times larger than `max-file-size` is not even read."""
@@ -62,24 +61,6 @@ class Mode:
     cache: str | None = None
 
 
-class Weight(Enum):
-    """What a target may cost, told without parsing anything."""
-
-    NOTHING = 0
-    UNSURE = 1
-    PARSED = 2
-    SPECIAL = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """A target, and how many bytes of it are to be parsed, or may be. SPECIAL ones are no code, or cannot be read."""
-
-    target: Target
-    weight: Weight
-    size: int = 0
-
-
 def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
     """Check, and where `mode` says so fix, every target. Raises ConfigError before the first result."""
     with collector_off():
@@ -87,23 +68,27 @@ def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -
 
 
 def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
-    worker = Worker(configs, mode)
-    waiting = [worker.weigh(target) for target in targets]
-    total = sum(found.size for found in waiting if found.weight is Weight.PARSED)
-    if jobs == 1 or total < PAYS_FROM:
-        yield from _in_turn(waiting, worker)
+    waiting = list(targets)
+    sizes = [_size(target) for target in waiting]
+    for target in waiting:
+        configs.settings_for(target.path)  # a wrong configuration is told before anything is checked
+    if jobs == 1 or sum(sizes) < PAYS_FROM:
+        worker = Worker(configs, mode)
+        yield from (worker.check(target) for target in waiting)
     else:
         from ckpt_lint.parallel import run_parallel
 
-        yield from run_parallel(waiting, configs, mode, jobs=jobs)
+        yield from run_parallel(waiting, sizes, configs, mode, jobs=jobs)
 
 
-def _in_turn(waiting: Sequence[Weighed], worker: Worker) -> Iterator[FileResult]:
-    for found in waiting:
-        if found.weight is Weight.NOTHING:
-            yield FileResult(Outcome(found.target.path))
-        else:
-            yield worker.check(found.target)
+def _size(target: Target) -> int:
+    """About how much is to be read of a target, in bytes; 0 of what is no file."""
+    if target.problem is not None or target.checkpoint:
+        return 0
+    try:
+        return os.stat(target.path).st_size
+    except OSError:
+        return 0
 
 
 def usable_processors() -> int:
@@ -124,21 +109,6 @@ class Worker:
         self.mode = mode
         self._reader = read
         self._workspace: Workspace | None = None
-
-    def weigh(self, target: Target) -> Weighed:
-        """What a target may cost."""
-        settings = self.configs.settings_for(target.path)
-        if target.problem is not None or target.checkpoint:
-            return Weighed(target, Weight.SPECIAL)
-        data = _read(target.path, settings)
-        if isinstance(data, Problem):
-            return Weighed(target, Weight.SPECIAL)
-        size = min(len(data), settings.max_file_size)
-        if _must_be_read(data) or not settings.gate or may_matter(data) or _may_be_unused(data, settings):
-            return Weighed(target, Weight.PARSED, size)
-        if next(own_imports(data, os.path.abspath(target.path)), None) is not None:
-            return Weighed(target, Weight.UNSURE, size)
-        return Weighed(target, Weight.NOTHING)
 
     def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""

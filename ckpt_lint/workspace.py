@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ckpt_lint.project.imports import Import, reached, without_texts, words_of
+from ckpt_lint.project.imports import Import, reached, words_of
 from ckpt_lint.project.reader import Disk, ProjectFiles
 from ckpt_lint.settings import ApiNames, Settings
+from ckpt_lint.source.enclosing import without_texts
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import Facts
@@ -33,7 +34,6 @@ class KnownProject:
     def __init__(self, files: ProjectFiles, api: ApiNames) -> None:
         self.files = files
         self.api = api
-        self._offered: dict[str, frozenset[str]] = {}
 
     @cached_property
     def facts(self) -> Facts:
@@ -47,51 +47,51 @@ class KnownProject:
         """Drop what was read where it has grown too large. Answers do not depend on it."""
         if self.files.nodes > MAX_NODES:
             self.files.drop()
-            self._offered.clear()
             self.__dict__.pop("facts", None)
             gc.collect()
 
     def reaches(self, path: str, data: bytes, found: Iterable[Import]) -> bool:
         """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
-        code: bytes | None = None
-        for target in reached(self.files, path, found, lambda: words_of(data), mattering=True):
+        words = words_of(data)
+        code: frozenset[str] | None = None
+        looks = not words.isdisjoint(_EXISTENCE)
+        for target in reached(self.files, path, found, lambda: words, mattering=True):
             if not self.files.matters(target):
                 continue
             names = self._offered_by(target)
-            if any(word in data for word in _EXISTENCE):
+            if looks:
                 names = names | self._restoring_in(target)
             if names & _METHODS:
                 return True
-            if any(name.encode() in data for name in names):
-                code = code if code is not None else without_texts(data)  # a docstring that shows how to load is no call
-                if any(name.encode() in code for name in names):
+            if not names.isdisjoint(words):
+                code = code if code is not None else words_of(without_texts(data))  # a docstring that names it is no call
+                if not names.isdisjoint(code):
                     return True
         return False
 
     def _restoring_in(self, path: str) -> frozenset[str]:
         """The functions of a file that restore something: a caller may pass them by where there is no checkpoint."""
-        from ckpt_lint.source import flow
-
-        modules = self.facts.world.modules_of(path)
-        calls = [call for module in modules for call in module.calls_by_name.get("load_state_dict", ())]
-        return frozenset(f.name for call in calls if (f := flow.function_of(call)) is not None)
+        return self.files.functions_calling(path, "load_state_dict")
 
     def _offered_by(self, path: str) -> frozenset[str]:
         """The names of what a file may offer: save and load wrappers, and functions that call some."""
-        if path not in self._offered:
-            from ckpt_lint.facts.reach import callers_by_name
+        return self.files.remembered(path, "offered", lambda: self._find_offered(path))
 
-            saves, loads = self.facts.saves, self.facts.loads
-            names: frozenset[str] = frozenset()
-            for module in self.facts.world.modules_of(path):
-                own = saves.wrapping(module) | loads.wrapping(module)
-                own |= saves.callable_names(module) | loads.callable_names(module)
-                names |= own | callers_by_name(module, own)
-            self._offered[path] = names
-        return self._offered[path]
+    def _find_offered(self, path: str) -> frozenset[str]:
+        from ckpt_lint.facts.reach import callers_by_name
+
+        saves, loads, data = self.facts.saves, self.facts.loads, self.files.bytes_of(path)
+        if not (saves.wrappers.near(path, data) or loads.wrappers.near(path, data)):
+            return frozenset()
+        names: frozenset[str] = frozenset()
+        for module in self.facts.world.modules_of(path):
+            own = saves.wrapping(module) | loads.wrapping(module)
+            own |= saves.callable_names(module) | loads.callable_names(module)
+            names |= own | callers_by_name(module, own)
+        return names
 
 
-_EXISTENCE = (b"exists", b"isfile", b"isdir", b"is_file", b"is_dir", b"access(")
+_EXISTENCE = frozenset({"exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "access"})
 
 _METHODS = frozenset({"__call__", "__init__"})
 """Wrappers that a caller does not name."""

@@ -8,11 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from ckpt_lint.run import PAYS_FROM
+from ckpt_lint import parallel
+from ckpt_lint.config import Configs
+from ckpt_lint.discover import Target
+from ckpt_lint.model import Status
+from ckpt_lint.rules import ALL
+from ckpt_lint.run import PAYS_FROM, FileResult, Mode
 
 NET = """\
 import torch
@@ -41,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "pyproject.toml").write_text('[project]\nname = "large"\ndependencies = ["torch>=2.1"]\n')
     (home / "shared.py").write_text("import torch\n\n\ndef write(model, path):\n    torch.save(model, path)\n")
     size = n = 0
-    while size < 1.5 * PAYS_FROM:
+    while size < 1.1 * PAYS_FROM:
         text = NET.format(n=n, pad=PAD)
         (home / f"train_{n:02}.py").write_text(text)
         size, n = size + len(text), n + 1
@@ -82,6 +88,27 @@ def test_a_process_that_dies_loses_nothing(project: Path) -> None:
         output, _ = running.communicate(timeout=120)
         assert (json.loads(output), running.returncode) == expected
     assert killed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the fault is handed to children by fork")
+def test_the_file_that_kills_its_process_is_named_and_the_others_are_checked(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly(targets: Sequence[Target]) -> list[FileResult]:
+        if any("train_03" in target.path for target in targets):
+            os._exit(1)
+        return checked(targets)
+
+    checked = parallel._check_all
+    monkeypatch.setattr(parallel, "_check_all", deadly)
+    deadly.__module__, deadly.__qualname__ = checked.__module__, checked.__qualname__
+    targets = [Target(str(path)) for path in sorted(project.glob("*.py"))]
+    sizes = [os.path.getsize(target.path) for target in targets]
+    results = list(parallel.run_parallel(targets, sizes, Configs(ALL, []), Mode(), jobs=2))
+    assert [result.outcome.path for result in results] == [target.path for target in targets]
+    died = [r.outcome for r in results if any(p.status is Status.INTERNAL_ERROR for p in r.outcome.problems)]
+    assert [os.path.basename(outcome.path) for outcome in died] == ["train_03.py"]
+    assert sum(bool(result.outcome.findings) for result in results) >= len(targets) - 3
 
 
 def _children(pid: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from ckpt_lint.project.imports import Handed, Import
@@ -36,6 +36,22 @@ class Files(Protocol):
 
     def matters(self, path: str) -> bool:
         """Whether a file passes the gate by what stands in it."""
+        ...
+
+    def acts(self, path: str) -> bool:
+        """Whether something may be saved or loaded in a file, by what stands in it."""
+        ...
+
+    def contains(self, path: str, words: Collection[str]) -> bool:
+        """Whether one of `words` stands in a file."""
+        ...
+
+    def functions_calling(self, path: str, method: str) -> frozenset[str]:
+        """The names of the functions of a file in which a method is called, rather too many than too few."""
+        ...
+
+    def remembered(self, path: str, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
+        """Names that were found in a file: kept where its syntax facts are not."""
         ...
 
     def imports_of(self, path: str) -> Sequence[Import]:
@@ -75,6 +91,22 @@ class NoFiles:
     def matters(self, path: str) -> bool:
         """No."""
         return False
+
+    def acts(self, path: str) -> bool:
+        """No."""
+        return False
+
+    def contains(self, path: str, words: Collection[str]) -> bool:
+        """No."""
+        return False
+
+    def functions_calling(self, path: str, method: str) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    def remembered(self, path: str, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
+        """What is found."""
+        return find()
 
     def imports_of(self, path: str) -> Sequence[Import]:
         """Nothing."""

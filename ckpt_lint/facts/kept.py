@@ -63,12 +63,12 @@ def _held(values: Values, module: ModuleFacts, call: t.Call) -> _Held | None:
     func = call.func
     if not isinstance(func, t.Attribute) or isinstance(call.parent, t.ExprStmt):
         return None
-    role = role_of(values, module, func.value)
-    if role not in (apis.MODULE, apis.EMA, apis.OPTIMIZER) or is_copy(module, func.value):
-        return None
     holder = _outermost(module, call)
     target = _target(holder) if holder is not None else None
-    return _Held(module, call, func.value, target) if target is not None else None
+    if target is None or is_copy(module, func.value):
+        return None
+    role = role_of(values, module, func.value)
+    return _Held(module, call, func.value, target) if role in (apis.MODULE, apis.EMA, apis.OPTIMIZER) else None
 
 
 def is_copy(module: ModuleFacts, receiver: t.Expr, steps: int = _STEPS) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ckpt_lint import apis
 from ckpt_lint.facts.passing import literal_entries, parameter_of, read_arguments, settled_keys
-from ckpt_lint.facts.reach import may_call, wrapper_names
+from ckpt_lint.facts.reach import Wrappers, may_call
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, has_double_star, is_method_call
 from ckpt_lint.source import flow
@@ -100,6 +100,7 @@ class Loads:
         self._wrapped: dict[ModuleFacts, tuple[Load, ...]] = {}
         self._inside: dict[t.Node, tuple[Load, ...]] = {}
         self._callable: dict[ModuleFacts, frozenset[str]] = {}
+        self.wrappers = Wrappers(world, "load", self.wrapping)
 
     def of(self, module: ModuleFacts) -> tuple[Load, ...]:
         """All loads of a module: those it makes itself, and its calls of load wrappers."""
@@ -252,7 +253,7 @@ class Loads:
         """The names under which a module may call load wrappers."""
         known = self._callable.get(module)
         if known is None:
-            known = self._callable[module] = wrapper_names(self.world, module, self.wrapping)
+            known = self._callable[module] = self.wrappers.callable_names(module)
         return known
 
     def wrapping(self, module: ModuleFacts) -> frozenset[str]:

@@ -38,23 +38,26 @@ class RestorePoint:
     helper: Definition | None = None
 
 
-def built(view: View, kind: str) -> Iterator[Built]:
-    """The optimizers or schedulers (as `kind` says) that a module builds and binds to a variable."""
+def built(view: View, kind: str, *, of_project: bool = True) -> Iterator[Built]:
+    """The optimizers or schedulers (as `kind` says) that a module builds and binds to a variable.
+
+    `of_project` asks for those of the project's own classes, too.
+    """
     for call in view.module.calls:
         statement = call.parent
         if not isinstance(statement, (t.Assign, t.AnnAssign)) or call.role != "value":
             continue
         targets = statement.targets if isinstance(statement, t.Assign) else (statement.target,)
-        name = _constructor(view, call, kind) if len(targets) == 1 else None
+        name = _constructor(view, call, kind, of_project=of_project) if len(targets) == 1 else None
         if name is not None and view.module.variable(targets[0]) is not None:
             yield Built(call, targets[0], name, tuple(_modules(view.module, call)))
 
 
-def _constructor(view: View, call: t.Call, kind: str) -> str | None:
+def _constructor(view: View, call: t.Call, kind: str, *, of_project: bool = True) -> str | None:
     for name in view.module.names.of(call.func):
         if apis.constructs(name) == kind:
             return name
-        for found in view.facts.world.definitions(view.module, name):
+        for found in view.facts.world.definitions(view.module, name) if of_project else ():
             if isinstance(found.node, t.ClassDef) and view.facts.world.class_kind(found) == kind:
                 return name
     return None

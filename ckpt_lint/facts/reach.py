@@ -1,15 +1,16 @@
 """Which save and load wrappers of the project a file can call: asked before a call is resolved, which costs parsing.
 
 The answer is a set of names, rather too large than too small: what a call really runs is found out afterwards. Imports
-are followed one step, and through the `__init__.py` of packages further, for the names that the file mentions.
+are followed one step, and through the `__init__.py` of packages further, for the names that the file mentions. A file
+in whose bytes nothing is saved or loaded has no wrapper of its own, and is not parsed to learn that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ckpt_lint.facts.world import World
-from ckpt_lint.project.imports import Import, reached
+from ckpt_lint.project.imports import Import, reached, words_of
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 
@@ -43,21 +44,49 @@ def callers_by_name(module: ModuleFacts, names: frozenset[str]) -> frozenset[str
     return frozenset(out)
 
 
-def wrapper_names(
-    world: World, module: ModuleFacts, wrapping: Callable[[ModuleFacts], frozenset[str]]
-) -> frozenset[str]:
-    """The names under which a module may call wrappers, its own, imported ones, and wrappers of wrappers.
+class Wrappers:
+    """The names of one kind of wrappers, saves' or loads', around the files of a world.
 
     `wrapping` gives the names of the functions of one module that are wrappers by themselves.
     """
-    paths = reached(world.files, module.path, own_imports(module), lambda: module.keywords, mattering=True)
-    files = sorted(path for path in paths if world.files.matters(path))
-    modules = [module, *(other for path in files for other in world.modules_of(path))]
-    direct = frozenset(name for other in modules for name in wrapping(other))
-    if not direct:
-        return direct
-    names = direct | {name for other in modules for name in callers_by_name(other, direct)}
-    return names | frozenset(renamed(module, names))
+
+    def __init__(self, world: World, kind: str, wrapping: Callable[[ModuleFacts], frozenset[str]]) -> None:
+        self.world = world
+        self.kind = kind
+        self.wrapping = wrapping
+
+    def callable_names(self, module: ModuleFacts) -> frozenset[str]:
+        """The names under which a module may call wrappers, its own, imported ones, and wrappers of wrappers."""
+        files = self._files(module.path, own_imports(module), lambda: module.keywords)
+        direct = self.wrapping(module) | self._direct(files)
+        if not direct:
+            return direct
+        near = (path for path in files if self.world.is_given(path) or self.world.files.contains(path, direct))
+        modules = [module, *(other for path in near for other in self.world.modules_of(path))]
+        names = direct | {name for other in modules for name in callers_by_name(other, direct)}
+        return names | frozenset(renamed(module, names))
+
+    def near(self, path: str, data: bytes) -> bool:
+        """Whether a file on disk may have wrappers or call some, told without parsing it where it saves or loads none."""
+        if self._direct([path]):
+            return True
+        return bool(self._direct(self._files(path, self.world.files.imports_of(path), lambda: words_of(data))))
+
+    def _files(self, path: str, imports: Iterable[Import], words: Callable[[], frozenset[str]]) -> list[str]:
+        files = self.world.files
+        return sorted(p for p in reached(files, path, imports, words, mattering=True) if files.matters(p))
+
+    def _direct(self, paths: Iterable[str]) -> frozenset[str]:
+        return frozenset(name for path in paths for name in self._wrapping_in(path))
+
+    def _wrapping_in(self, path: str) -> frozenset[str]:
+        def find() -> frozenset[str]:
+            return frozenset(name for module in self.world.modules_of(path) for name in self.wrapping(module))
+
+        if self.world.is_given(path):
+            return find()
+        files = self.world.files
+        return files.remembered(path, self.kind, find) if files.acts(path) else frozenset()
 
 
 def may_call(call: t.Call, names: frozenset[str]) -> bool:

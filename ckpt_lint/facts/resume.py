@@ -59,6 +59,9 @@ class ResumePath:
         return f"`{self.body.name}`" if isinstance(self.body, t.FunctionDef) else "the module's top level"
 
 
+_RESTORE = "load_state_dict"
+
+
 class Resumes:
     """The resume paths of a world."""
 
@@ -137,10 +140,14 @@ class Resumes:
         return {body: restores for body, restores in out.items() if restores}
 
     def _helper_names(self, module: ModuleFacts) -> frozenset[str]:
+        """The names of functions that restore something: the project's, told from its bytes, and the module's own."""
         if self._helpers is None:
-            functions = (flow.function_of(r.call) for m in self._restoring(module) for r in self.restores.of(m))
-            self._helpers = frozenset(f.name for f in functions if f is not None and f.name != "load_state_dict")
-        return self._helpers
+            files = self.world.files
+            paths = files.mentioning([_RESTORE])
+            self._helpers = frozenset(name for path in paths for name in files.functions_calling(path, _RESTORE))
+        functions = (flow.function_of(restore.call) for restore in self.restores.of(module))
+        own = frozenset(function.name for function in functions if function is not None)
+        return (self._helpers | own) - {_RESTORE}
 
     def _inside(self, found: Definition) -> Iterator[Restore]:
         if isinstance(found.node, t.FunctionDef):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.passing import parameter_of, read_arguments
-from ckpt_lint.facts.reach import may_call, wrapper_names
+from ckpt_lint.facts.reach import Wrappers, may_call
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
@@ -57,6 +57,7 @@ class Saves:
         self._of: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._inside: dict[t.Node, tuple[Save, ...]] = {}
         self._callable: dict[ModuleFacts, frozenset[str]] = {}
+        self.wrappers = Wrappers(world, "save", self.wrapping)
 
     def of(self, module: ModuleFacts) -> tuple[Save, ...]:
         """The saves to judge in a module: direct ones that are no wrapper's inside, and calls of wrappers."""
@@ -148,7 +149,7 @@ class Saves:
         """The names under which a module may call save wrappers."""
         known = self._callable.get(module)
         if known is None:
-            known = self._callable[module] = wrapper_names(self.world, module, self.wrapping)
+            known = self._callable[module] = self.wrappers.callable_names(module)
         return known
 
     def wrapping(self, module: ModuleFacts) -> frozenset[str]:

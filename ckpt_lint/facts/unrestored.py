@@ -59,6 +59,8 @@ class Unused:
 
 def left_out(view: View) -> Iterator[Left]:
     """The resume paths of a module that restore some training state and leave some."""
+    if not view.loads:
+        return
     for path in view.facts.resumes.of(view.module):
         if not _resumes_training(path):
             continue

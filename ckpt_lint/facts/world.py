@@ -49,6 +49,7 @@ class World:
         self.api = api or ApiNames()
         self._partial = partial
         self._modules: dict[str, Sequence[ModuleFacts]] = {}
+        self._given: set[str] = set()
         self._callees: dict[t.Call, tuple[Definition, ...]] = {}
         self._callers: dict[t.FunctionDef, tuple[CallSite, ...]] = {}
         self.memo: dict[object, object] = {}
@@ -64,6 +65,11 @@ class World:
         """Take modules of one file that were read already."""
         if modules:
             self._modules[modules[0].path] = tuple(modules)
+            self._given.add(modules[0].path)
+
+    def is_given(self, path: str) -> bool:
+        """Whether the modules of a file were given, and may not be those on disk."""
+        return path in self._given
 
     def modules_of(self, path: str) -> Sequence[ModuleFacts]:
         """The modules of a file."""

@@ -21,10 +21,6 @@ _IMPORT = re.compile(
 )
 _NAME = re.compile(rb"[\w.*]+")
 _WORD = re.compile(r"[^\W\d]\w*")
-_TEXTS = re.compile(
-    rb"""#[^\n]*|\"\"\"(?:[^"\\]|\\.|"(?!\"\"))*\"\"\"|\'\'\'(?:[^'\\]|\\.|'(?!\'\'))*\'\'\'|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +52,6 @@ def imports(data: bytes) -> Iterator[Import]:
         words = [word.decode("ascii", "replace") for word in _NAME.findall(listed or line)]
         names = tuple(word for i, word in enumerate(words) if word != "as" and (i == 0 or words[i - 1] != "as"))
         yield Import(module.decode("ascii", "replace"), len(dots), names)
-
-
-def without_texts(data: bytes) -> bytes:
-    """The bytes of a file without its comments and strings, docstrings among them: what its code may name."""
-    return _TEXTS.sub(b"", data)
 
 
 def foreign(module: str, path: str) -> bool:

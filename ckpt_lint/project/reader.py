@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from ckpt_lint.model import Problem
 from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
-from ckpt_lint.source.gate import may_matter
+from ckpt_lint.source.enclosing import functions_calling
+from ckpt_lint.source.gate import may_act, may_matter
 
 if TYPE_CHECKING:
     from ckpt_lint.project.bounds import BoundsCache, TorchBounds
@@ -66,6 +67,8 @@ class ProjectFiles:
         self._reads: dict[str, Read] = {}
         self._sources: dict[str, Source | None] = {}
         self._matters: dict[str, bool] = {}
+        self._acts: dict[str, bool] = {}
+        self._remembered: dict[tuple[str, str], frozenset[str]] = {}
         self._imports: dict[str, tuple[Import, ...]] = {}
         self._resolved: dict[tuple[str, str, int], str | None] = {}
         self._starred: dict[str, tuple[str, ...]] = {}
@@ -165,6 +168,27 @@ class ProjectFiles:
             data = self.disk.read(path)
             self._matters[path] = data is not None and may_matter(data)
         return self._matters[path]
+
+    def acts(self, path: str) -> bool:
+        """Whether something may be saved or loaded in a file, by what stands in it."""
+        if path not in self._acts:
+            self._acts[path] = self.matters(path) and may_act(self.bytes_of(path))
+        return self._acts[path]
+
+    def contains(self, path: str, words: Collection[str]) -> bool:
+        """Whether one of `words` stands in a file."""
+        return _contains(self.disk.read(path), [word.encode() for word in words])
+
+    def functions_calling(self, path: str, method: str) -> frozenset[str]:
+        """The names of the functions of a file in which a method is called, rather too many than too few."""
+        return self.remembered(path, method, lambda: functions_calling(self.bytes_of(path), method.encode()))
+
+    def remembered(self, path: str, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
+        """Names that were found in a file: kept where its syntax facts are not."""
+        key = (path, what)
+        if key not in self._remembered:
+            self._remembered[key] = find()
+        return self._remembered[key]
 
     def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
         """The files that contain one of `words` (and a match of `beside`, if given)."""

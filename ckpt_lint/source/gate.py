@@ -35,8 +35,11 @@ _HINTS = (b".pt", b".ckpt", b".bin", b".metadata", b"safetensors", _TORCH)
 
 def may_matter(data: bytes) -> bool:
     """Whether some rule may fire in a file with these bytes for what stands in it (see `world` for what it calls)."""
-    if _STATE in data or b"WEIGHTS_ONLY_LOAD" in data:
-        return True
+    return _STATE in data or b"WEIGHTS_ONLY_LOAD" in data or may_act(data)
+
+
+def may_act(data: bytes) -> bool:
+    """Whether something may be saved or loaded in a file with these bytes, by what stands in it."""
     if _TORCH in data and any(action in data for action in _ACTIONS):
         if any(word in data for word in _DIRECT) or _imports(data):
             return True

@@ -42,6 +42,7 @@ class Places:
         self.text = text
         self.starts = [base] + [base + match.end() for match in NEWLINE.finditer(text)]
         self.ascii = text.isascii()
+        self.lines = None if self.ascii else [line.isascii() for line in NEWLINE.split(text)]
 
     def of(self, node: Any) -> tuple[int, int]:
         """The span of a node."""
@@ -51,12 +52,11 @@ class Places:
         return self._column(node.lineno - 1, node.col_offset), self._column(node.end_lineno - 1, node.end_col_offset)
 
     def _column(self, line: int, column: int) -> int:
+        if self.lines is None or self.lines[line]:
+            return self.starts[line] + column
         start = self.starts[line] - self.base
-        head = self.text[start : start + column]
-        if not head.isascii():
-            raw = self.text[start : start + column].encode("utf-8", "surrogatepass")[:column]
-            head = raw.decode("utf-8", "ignore")
-        return self.base + start + len(head)
+        raw = self.text[start : start + column].encode("utf-8", "surrogatepass")[:column]
+        return self.starts[line] + sum(byte & 0xC0 != 0x80 for byte in raw)
 
 
 class Positions:

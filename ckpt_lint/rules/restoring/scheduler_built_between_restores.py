@@ -68,7 +68,7 @@ def resume(model, optimizer, checkpoint):
 
 def check(view: View) -> Iterator[Report]:
     """Schedulers that are built between the restore of their optimizer and their own."""
-    made = [(b, kind) for b in built(view, apis.SCHEDULER) if (kind := _kind(view, b)) is not None]
+    made = [(b, kind) for b in built(view, apis.SCHEDULER, of_project=False) if (kind := _kind(view, b)) is not None]
     if not made:
         return
     optimizers = list(restore_points(view, apis.OPTIMIZER))
