@@ -16,7 +16,7 @@ from tests.cli.command import ckpt_lint
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "fixtures" / "projects" / "classifier"
 CHECKPOINT = ROOT / "fixtures" / "checkpoints" / "files" / "train_full.pt"
-ABSENT = ("torch", "numpy", "flake8", "safetensors", "fsspec", "rich", "pygls", "hypothesis", "pytest")
+ABSENT = ("torch", "numpy", "flake8", "safetensors", "fsspec", "rich", "pygls", "watchfiles", "shtab", "hypothesis", "pytest")
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +80,10 @@ def test_the_other_commands(python: Path, tmp_path: Path) -> None:
         assert done.returncode == 0 and words in done.stdout and not done.stderr, done
     wanted = run(python, "check", "--torch-version", "installed", cwd=SAMPLE)
     assert wanted.returncode == 2 and wanted.stderr.count("\n") == 1 and "torch" in wanted.stderr, wanted
+
+
+def test_what_needs_an_extra_says_which(python: Path, tmp_path: Path) -> None:
+    for arguments, extra in ((("server",), "lsp"), (("check", "--watch"), "watch"), (("completion", "bash"), "completion")):
+        done = run(python, *arguments, cwd=tmp_path)
+        assert done.returncode == 2 and not done.stdout, done
+        assert done.stderr.count("\n") == 1 and f"pip install 'ckpt-lint[{extra}]'" in done.stderr, done

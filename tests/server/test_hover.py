@@ -32,5 +32,5 @@ def test_a_code_in_a_comment_shows_its_page(editor: Editor, tmp_path: Path) -> N
 
 def test_a_code_outside_of_a_comment_is_just_a_word(editor: Editor, tmp_path: Path) -> None:
     uri = editor.open(tmp_path / "a.py", "x = ' CKP302 '  # CKP302 noqa: CKP302\ny = ' CKP302 '  # noqa: CKP301 CKP302\n")
-    assert [editor.hover(uri, row, 7) for row in (0, 1)] == [None, None]
-    assert editor.hover(uri, 0, 19) is None and editor.hover(uri, 1, 34) == PAGES["CKP302"]
+    assert [editor.hover(uri, row, 6) for row in (0, 1)] == [None, None]
+    assert editor.hover(uri, 0, 18) is None and editor.hover(uri, 1, 34) == PAGES["CKP302"]
