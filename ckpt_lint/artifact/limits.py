@@ -25,7 +25,7 @@ class Limits:
     memo_entries: int = 4_000_000
     globals: int = 10_000
     memory: int = 60 << 20
-    memory_per_kilobyte: int = 1 << 10
+    memory_per_kilobyte: int = 300
     memory_most: int = 1 << 30
     members: int = 200_000
     tensors: int = 80_000

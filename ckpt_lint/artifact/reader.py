@@ -217,6 +217,7 @@ def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
         return
     inner = _read(access, name.lower(), draft.limits, draft.work, accept=draft.accept, depth=draft.depth + 1)
     _take_nested(draft, inner, name)
+    draft.work.spend(0)  # the inner one may have spent all
 
 
 def _read_packed(draft: Draft, head: bytes) -> None:
