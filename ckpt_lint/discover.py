@@ -95,7 +95,7 @@ def would_take(path: str, top: str, configs: Configs) -> bool:
 
 def _under(path: str, configs: Configs) -> Iterator[Target]:
     if is_url(path):
-        yield Target(path, checkpoint=True)
+        yield from _behind(path, configs)
         return
     problem = _problem_of(path)
     if problem is not None:
@@ -110,6 +110,23 @@ def _under(path: str, configs: Configs) -> Iterator[Target]:
     if os.path.isfile(os.path.join(path, DISTRIBUTED)):
         yield Target(path, checkpoint=True)
     yield from _walk(path, configs)
+
+
+def _behind(url: str, configs: Configs) -> Iterator[Target]:
+    """A checkpoint file behind a URL; with `--checkpoints` those of a folder behind it."""
+    if not configs.checkpoints:
+        yield Target(url, checkpoint=True)
+        return
+    from ckpt_lint.artifact.remote import RemoteError
+    from ckpt_lint.artifact.remote_folder import checkpoints_below, is_folder
+
+    try:
+        if is_folder(url):
+            yield from (Target(found.url, checkpoint=True) for found in checkpoints_below(url))
+        else:
+            yield Target(url, checkpoint=True)
+    except RemoteError as error:
+        yield Target(url, Problem(Status.UNREADABLE, str(error)), checkpoint=True)
 
 
 def _named(path: str, settings: Settings) -> Target:

@@ -56,6 +56,8 @@ class Patterns:
         return Patterns(self.base, tuple(glob for glob in self.globs if not _spec((glob,)).match_file(relative)))
 
     def _relative(self, path: str) -> str:
+        if "://" in path:  # the same wherever the process stands
+            return path.replace("://", ":/", 1)
         prefix = self.base.rstrip(os.sep) + os.sep
         absolute = path if _is_plain(path) else os.path.abspath(path)
         if absolute == self.base:

@@ -22,14 +22,14 @@ from ckpt_lint.settings import Settings
 
 def check(arguments: argparse.Namespace) -> int:
     """Check what the arguments name; the exit code. Raises ConfigError."""
-    if arguments.watch:
-        from ckpt_lint.cli.watch import watch
-
-        return watch(arguments, check)
     if on_engine(arguments):
         from ckpt_lint.cli.engine import check_on_engine
 
         return check_on_engine(arguments)
+    if arguments.watch:
+        from ckpt_lint.cli.watch import watch
+
+        return watch(arguments, check)
     configs = configs_from(arguments, ALL)
     paths = arguments.paths or [os.curdir]
     if STDIN in paths:

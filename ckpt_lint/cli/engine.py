@@ -21,7 +21,7 @@ JSON_LINES = "json-lines"
 
 _NOT_HERE = (
     "fix", "diff", "add_noqa", "baseline", "update_baseline", "statistics", "show_files", "show_settings", "jobs",
-    "stdin_filename",
+    "stdin_filename", "watch",
 )  # fmt: skip
 
 

@@ -191,6 +191,7 @@ def test_a_file_that_processes_die_over(samples: Path, tmp_path: Path) -> None:
         (("--engine", "dask://host:none"), "--engine dask://host:none: Port could not be cast"),
         (("--engine", "local", "--fix"), "--fix does not go together with --engine"),
         (("--engine", "local", "--baseline", "b.json"), "--baseline does not go together with --engine"),
+        (("--engine", "local", "--watch"), "--watch does not go together with --engine"),
         (("--engine", "local", "-"), "`-` does not go together with --engine"),
         (("--engine", "local", "--output-format", "sarif"), "--engine gives json-lines or parquet"),
         (("--output-format", "parquet"), "--output-format parquet needs --output-file FILE"),
