@@ -70,7 +70,9 @@ def test_two_runs_see_the_same(proved: dict[str, ProofResult]) -> None:
     """Whether a proof runs among all of them or among a few."""
     codes = ("CKP104", "CKP106", "CKP201", "CKP203", "CKP205", "CKP303", "CKP405", "CKP415")
     few = prove(codes, sys.executable, fix=fix)
-    assert [(proved[one.code].before, proved[one.code].after) for one in few] == [(two.before, two.after) for two in few]
+    assert [(proved[one.code].before, proved[one.code].after) for one in few] == [
+        (two.before, two.after) for two in few
+    ]
     assert [one.code for one in few] == list(codes)
 
 
