@@ -166,8 +166,9 @@ class Server(LanguageServer):
             known = self._results.get(key)
             if known is not None and known.subject is subject:
                 return known
-            found = await self._aside(self._check, subject, self._current(key))
-            if found is not None:
+            snapshot = self._current(key)
+            found = await self._aside(self._check, subject, snapshot)
+            if found is not None and self._snapshot is snapshot:  # else something has changed meanwhile
                 self._results[key] = found
                 self._report(found)
         return None
