@@ -57,11 +57,16 @@ def broken(*arguments, **options):
 def slow(*arguments, **options):
     time.sleep(30)
 
+def late(*arguments, judge=engine.judge, **options):
+    open(sys.argv[1], "w").close()
+    time.sleep(1)
+    return judge(*arguments, **options)
+
 part = sys.argv.pop(1)
 if part == "snapshot":
     snapshot.would_take = broken
 else:
-    engine.judge = broken if part == "engine" else slow
+    engine.judge = {"engine": broken, "slow": slow, "late": late}[part]
 sys.exit(main(["server"]))
 """
 
@@ -98,6 +103,17 @@ def test_a_long_check_keeps_nobody_waiting(tmp_path: Path) -> None:
         editor.wait(asked)
     began = time.monotonic()
     assert editor.stop() == 0 and time.monotonic() - began < 5
+
+
+def test_a_change_during_a_check_is_not_lost(tmp_path: Path) -> None:
+    """The configuration changes when it was read, and before the findings are there."""
+    editor = Editor(tmp_path, command=("-c", BROKEN, "late", str(tmp_path / "begun")))
+    uri = editor.open(tmp_path / "a.py", BAD)
+    editor.until((tmp_path / "begun").exists)
+    (tmp_path / "ckpt-lint.toml").write_text('ignore = ["CKP301"]\n')
+    editor.changed_on_disk(tmp_path / "ckpt-lint.toml")
+    assert editor.codes(uri) == []  # the first answer already
+    assert editor.stop() == 0
 
 
 def test_it_ends_when_the_editor_is_gone() -> None:
