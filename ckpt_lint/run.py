@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,14 @@ from ckpt_lint.source.gate import may_matter
 if TYPE_CHECKING:
     from ckpt_lint.source.cache import FactCache
     from ckpt_lint.source.text import Source
+    from ckpt_lint.verdicts import Verdicts
     from ckpt_lint.workspace import Workspace
 
 PAYS_FROM = 1_500_000
 """Bytes of code from which further processes pay: most of a second to judge it, against 0.2 s to start them."""
+
+LOOKED_THROUGH = 50
+"""Files up to which a run looks first whether any of them needs a verdict at all."""
 
 HOPELESS_FACTOR = 100
 """A file this many times larger than `max-file-size` is not even read."""
@@ -72,6 +76,50 @@ def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) 
     sizes = [_size(target) for target in waiting]
     for target in waiting:
         configs.settings_for(target.path)  # a wrong configuration is told before anything is checked
+    known = _known(waiting, configs, mode)
+    if known is None:
+        yield from _judged(waiting, sizes, configs, mode, jobs=jobs)
+        return
+    verdicts = [known.of(target) for target in waiting]
+    left = [(target, size) for target, size, verdict in zip(waiting, sizes, verdicts) if verdict is None]
+    judged = _judged([target for target, _ in left], [size for _, size in left], configs, mode, jobs=jobs)
+    fresh = []
+    for verdict in verdicts:
+        if verdict is not None:
+            yield _with_source(verdict, configs.settings_for(verdict.path))
+            continue
+        result = next(judged)
+        fresh.append(result.outcome)
+        yield result
+    known.keep(fresh)
+
+
+def _known(waiting: Sequence[Target], configs: Configs, mode: Mode) -> Verdicts | None:
+    """The verdicts of earlier runs, where they are of use: not where files are fixed, nor for a few plain ones."""
+    if mode.cache is None or mode.applicabilities:
+        return None
+    worker = Worker(configs, mode)
+    if len(waiting) < LOOKED_THROUGH and all(worker.is_plain(target) for target in waiting):
+        return None
+    from ckpt_lint.verdicts import Verdicts
+
+    return Verdicts(mode.cache, configs, waiting)
+
+
+def _with_source(outcome: Outcome, settings: Settings) -> FileResult:
+    """A verdict with what a report needs of the file's text."""
+    if not outcome.findings:
+        return FileResult(outcome)
+    from ckpt_lint.source.text import read_source
+
+    data = _read(outcome.path, settings)
+    source = data if isinstance(data, Problem) else read_source(outcome.path, data, max_size=settings.max_file_size)
+    return FileResult(outcome, None if isinstance(source, Problem) else source)
+
+
+def _judged(
+    waiting: Sequence[Target], sizes: Sequence[int], configs: Configs, mode: Mode, *, jobs: int
+) -> Iterator[FileResult]:
     if jobs == 1 or sum(sizes) < PAYS_FROM:
         worker = Worker(configs, mode)
         yield from (worker.check(target) for target in waiting)
@@ -109,6 +157,16 @@ class Worker:
         self.mode = mode
         self._reader = read
         self._workspace: Workspace | None = None
+
+    def is_plain(self, target: Target) -> bool:
+        """Whether nothing but a file's own bytes says that nothing is to be found in it."""
+        if target.problem is not None or target.checkpoint:
+            return True
+        settings = self.configs.settings_for(target.path)
+        data = _read(target.path, settings)
+        if isinstance(data, Problem) or not settings.gate or may_matter(data) or _may_be_unused(data, settings):
+            return isinstance(data, Problem)
+        return next(own_imports(data, os.path.abspath(target.path)), None) is None
 
     def _matters(self, path: str, data: bytes, settings: Settings, *, named: bool) -> bool:
         """Whether a file has to be parsed: for what stands in it, or for a wrapper of its project that it calls."""

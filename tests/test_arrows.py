@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ckpt_lint"
 
 LAYERS = (
-    ("model", "apis", "cache_folder"),
+    ("model", "apis", "cache_folder", "plain"),
     ("settings",),
     ("source", "artifact"),
     ("project",),
@@ -20,7 +20,7 @@ LAYERS = (
     ("rules",),
     ("engine", "suppress", "directives", "unused", "add_noqa", "fingerprints"),
     ("select", "config", "discover", "workspace", "write"),
-    ("checkpoint_file", "run", "parallel"),
+    ("checkpoint_file", "verdicts", "run", "parallel"),
     ("baseline",),
     ("report",),
     ("verify",),

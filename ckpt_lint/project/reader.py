@@ -85,6 +85,11 @@ class ProjectFiles:
         return self._index
 
     @property
+    def listed(self) -> Sequence[str]:
+        """The project's python files, in sorted order."""
+        return self._sorted_paths
+
+    @property
     def is_cut(self) -> bool:
         """Whether the project has more files than are listed."""
         return bool(self.index.paths) and self.note is not None
