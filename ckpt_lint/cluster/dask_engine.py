@@ -29,7 +29,8 @@ def connect(name: str) -> Engine:
     """The cluster behind `dask://HOST:PORT`. Raises ConfigError: no `distributed`, nobody there, other versions."""
     address = _address(name)
     client_of = _client_class()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say is said in one line
+    for logger in ("distributed", "distributed.client", "distributed.core"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)  # what it has to say is said in one line
     with _no_asyncio_noise():
         try:
             client = client_of(address, timeout=CONNECT_SECONDS, set_as_default=False)

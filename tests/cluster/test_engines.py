@@ -9,18 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from ckpt_lint.cluster import Engine, Item, Run, Unit, engine_of, find, job_of, units
 from ckpt_lint.cluster.engines import Inline
+from ckpt_lint.cluster.runner import AHEAD
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.rules import ALL
-from tests.cli.command import ckpt_lint
 from tests.cluster.samples import Assassin, check, interrupted, make_samples, rows
 
 
@@ -28,9 +29,7 @@ from tests.cluster.samples import Assassin, check, interrupted, make_samples, ro
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("organisation")
     make_samples(folder, files=120, checkpoints=70)
-    ran = ckpt_lint(
-        "check", "--engine", "local", "--checkpoints", "code", "checkpoints", "-o", "local.jsonl", cwd=folder
-    )
+    ran = check(folder, "--engine", "local", "--checkpoints", "code", "checkpoints", "-o", "local.jsonl")
     assert ran.code == 3 and ran.err.startswith("190 files: "), ran
     return folder
 
@@ -42,7 +41,7 @@ def checked(samples: Path, *options: str, code: int = 3) -> str:
 
 
 def test_findings_are_those_of_a_plain_run(samples: Path) -> None:
-    ran = ckpt_lint("check", "--checkpoints", "--output-format", "json-lines", "code", "checkpoints", cwd=samples)
+    ran = check(samples, "--checkpoints", "--output-format", "json-lines", "code", "checkpoints")
     plain = [json.loads(line) for line in ran.out.splitlines()]
     found = [row for row in rows(samples / "local.jsonl") if row.pop("kind") == "finding"]
     expected = [row for row in plain if row["noqa_row"] is not None]
@@ -83,7 +82,8 @@ def test_a_run_goes_on_wherever_it_broke_off(samples: Path, tmp_path: Path) -> N
     middle = sum(map(len, lines[: len(lines) // 2]))
     for end in (7, len(lines[0]), middle - 1, middle, len(whole)):
         out = tmp_path / "rows.jsonl"
-        (tmp_path / "rows.jsonl.partial").write_bytes(whole[:end] + (b"\0\0" if end == middle else b""))
+        tail = {middle: b"\0\0", len(whole): b'{"kind":"findi'}.get(end, b"")
+        (tmp_path / "rows.jsonl.partial").write_bytes(whole[:end] + tail)
         checked(samples, "--resume", "-o", str(out))
         assert out.read_bytes() == whole, end
 
@@ -137,8 +137,22 @@ def test_any_executor_does(samples: Path) -> None:
         assert _lines(Run(_made(samples), job, Engine.of(threads, window=4))) == expected
 
 
-def test_only_so_many_are_in_flight(samples: Path) -> None:
-    """What is taken of the units stays a bounded number ahead of what has been given."""
+class Held(Inline):
+    """Gives the result of the first unit late, and those of all others at once."""
+
+    def __init__(self) -> None:
+        self.begun = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
+        if self.begun:
+            return super().submit(fn, *args, **kwargs)
+        self.begun = True
+        first = futures.Future[Any]()
+        threading.Timer(0.5, lambda: first.set_result(fn(*args, **kwargs))).start()
+        return first
+
+
+def test_what_waits_for_a_slow_unit_is_bounded(samples: Path) -> None:
     job = job_of(Configs(ALL, working_folder=str(samples)), deep=False, cache=None)
     path = next((samples / "code").rglob("io.py"))
     taken = [0]
@@ -148,11 +162,10 @@ def test_only_so_many_are_in_flight(samples: Path) -> None:
             taken[0] += 1
             yield Unit((Item(Target(str(path))),), code=True)
 
-    with futures.ThreadPoolExecutor(2) as threads:
-        run = Run(endless(), job, Engine.of(threads, window=3))
-        for given, _ in zip(range(20), run):
-            assert taken[0] <= given + 3 * 4 + 1
-        run.cancel()
+    run = iter(Run(endless(), job, Engine.of(Held(), window=3)))
+    assert len(next(run)) == 1 and taken == [3 * AHEAD]
+    for given, _ in zip(range(1, 30), run):
+        assert taken[0] <= given + 3 * AHEAD
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo") or not Path("/proc").is_dir(), reason="needs FIFOs and /proc")
@@ -219,5 +232,5 @@ def test_extras_that_are_missing(tmp_path: Path, missing: str, options: str, ext
 
 
 def test_rows_to_a_terminal_or_a_pipe(samples: Path) -> None:
-    ran = ckpt_lint("check", "--engine", "local", "--checkpoints", "code", "checkpoints", cwd=samples)
+    ran = check(samples, "--engine", "local", "--checkpoints", "code", "checkpoints")
     assert ran.code == 3 and ran.out == (samples / "local.jsonl").read_text()
