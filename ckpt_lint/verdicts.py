@@ -31,8 +31,8 @@ from ckpt_lint.project.reader import Disk, ProjectFiles
 from ckpt_lint.settings import Settings
 
 FORMAT = 1
-FEW = 50
-"""Files of a project up to which a run that finds no table makes none: for them the whole project would be read."""
+MANY = 10_000
+"""Files of a project from which a run over a small part of it makes no table: for that all of them would be read."""
 
 _MAGIC = b"CKPV1"
 _CHECKSUM = 16
@@ -131,7 +131,8 @@ class Verdicts:
         """Whether a table is there, or this run looks at so much of the project that one is made."""
         known = _read(project.place)
         project.table = known or _Table()
-        if known is None and len(project.targets) < FEW and 2 * len(project.targets) < len(project.files.index.paths):
+        total = len(project.files.index.paths)
+        if known is None and total > MANY and 2 * len(project.targets) < total:
             return False
         return not project.files.is_cut
 

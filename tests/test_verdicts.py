@@ -260,15 +260,17 @@ def test_a_damaged_table_is_made_again(small: Path, tmp_path: Path, damage: str,
     assert damage == "unreadable" or len(table.read_bytes()) == len(data)
 
 
-def test_a_few_files_make_no_table_and_plain_ones_ask_for_none(
+def test_a_few_files_of_very_many_make_no_table_and_plain_ones_ask_for_none(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
     (small / "plain.py").write_text("x = 1\n")
     (small / "plainer.py").write_text("x = 2\n")
+    monkeypatch.setattr(verdicts, "MANY", 3)
     assert outcomes(cache, "user.py") == outcomes(None, "user.py") != []
     assert not (cache / "verdicts").exists()
     outcomes(cache)
+    assert (cache / "verdicts").exists()
     monkeypatch.setattr(verdicts, "Verdicts", None)
     assert outcomes(cache, "plain.py") == [Outcome("plain.py")]
 
