@@ -28,7 +28,7 @@ _Q, _R = 10, 22
 _NUMBERS = re.compile(_NUMBER, re.DOTALL)
 _DIMENSIONS = {0x85: 1, 0x86: 2, 0x87: 3}
 _KEPT = 4096
-_WORK, _MEMORY = 70, 1100
+_WORK, _MEMORY = 82, 1100
 _HOOKS = Later()
 
 

@@ -305,7 +305,7 @@ def _read_other(draft: Draft, directory: Directory, root: str) -> None:
 def _read_pickles(draft: Draft, directory: Directory, root: str) -> None:
     """Every other pickle in the archive: hidden ones, second ones, and those of other names."""
     done = {run.member for run in draft.runs}
-    records = ZipStorages(root, directory.members)
+    records: ZipStorages | None = None
     first = directory.find(f"{root}/data.pkl")
     for member in [*directory.members, *directory.hidden]:
         name = member.folded
@@ -313,4 +313,5 @@ def _read_pickles(draft: Draft, directory: Directory, root: str) -> None:
         if not name.endswith(_PICKLED) or member.method not in (0, 8) or (member.name in done and not again):
             continue
         role = "script" if draft.kind == "torchscript" else "hidden"
-        _read_member(draft, member, records.fresh(), role)
+        records = records.fresh() if records else ZipStorages(root, directory.members)
+        _read_member(draft, member, records, role)

@@ -45,6 +45,15 @@ def seconds(data: bytes, limits: Limits = DEFAULT) -> tuple[float, ArtifactFacts
     return time.thread_time() - start, facts
 
 
+def soon(data: bytes, bar: float, limits: Limits) -> tuple[float, ArtifactFacts]:
+    """The first reading within the bar: other work on the machine makes some of them slow, but not five."""
+    for _ in range(5):
+        spent, facts = seconds(data, limits)
+        if spent < bar:
+            break
+    return spent, facts
+
+
 def wrapped(data: bytes, number: int) -> bytes:
     """A flood of opcodes as a plain pickle, as a legacy file, or deflated in a torch zip."""
     if not data.startswith(b"\x80\x02") or number % 3 == 0:
@@ -55,10 +64,7 @@ def wrapped(data: bytes, number: int) -> bytes:
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_of_anything_ends_in_time(name: str) -> None:
     data = wrapped(FLOODS[name](400_000), list(FLOODS).index(name))
-    for _ in range(4):  # other work on the machine makes one run slow, not four
-        spent, facts = seconds(data, TENTH)
-        if spent < 0.1:
-            break
+    spent, facts = soon(data, 0.1, TENTH)
     assert spent < 0.1, f"{spent:.3f} s: {facts.problems}"
     assert unreadable(facts) or list(findings(facts)) or facts.verdict.loads is not None
 
@@ -67,7 +73,7 @@ def test_a_flood_of_anything_ends_in_time(name: str) -> None:
 def test_the_worst_floods_take_less_than_a_second_and_128_mb(name: str) -> None:
     data = FLOODS[name](8_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert min(seconds(data)[0] for _ in range(2)) < 1.0
+    assert soon(data, 1.0, DEFAULT)[0] < 1.0
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < (128 << 10 if sys.platform == "linux" else 128 << 20)
 
