@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
@@ -26,8 +25,8 @@ class Files(Protocol):
         """The project file that `module` means in an import of the file `path`; None where none or several do."""
         ...
 
-    def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
-        """The project's files that contain one of `words` (and a match of `beside`, if given), in sorted order."""
+    def mentioning(self, words: Sequence[str], *, beside: Callable[[bytes], bool] | None = None) -> Sequence[str]:
+        """The project's files that contain one of `words` (and for which `beside` holds, if given), in sorted order."""
         ...
 
     def users(self, words: Sequence[str], path: str) -> Sequence[str]:
@@ -80,7 +79,7 @@ class NoFiles:
         """Nothing."""
         return None
 
-    def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
+    def mentioning(self, words: Sequence[str], *, beside: Callable[[bytes], bool] | None = None) -> Sequence[str]:
         """Nothing."""
         return ()
 

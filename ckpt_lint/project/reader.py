@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,7 +72,7 @@ class ProjectFiles:
         self._resolved: dict[tuple[str, str, int], str | None] = {}
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
-        self._mentions: dict[tuple[tuple[str, ...], re.Pattern[bytes] | None], tuple[str, ...]] = {}
+        self._mentions: dict[tuple[tuple[str, ...], Callable[[bytes], bool] | None], tuple[str, ...]] = {}
 
     @property
     def index(self) -> ModuleIndex:
@@ -195,17 +194,20 @@ class ProjectFiles:
             self._remembered[key] = find()
         return self._remembered[key]
 
-    def mentioning(self, words: Sequence[str], *, beside: re.Pattern[bytes] | None = None) -> Sequence[str]:
-        """The files that contain one of `words` (and a match of `beside`, if given)."""
+    def mentioning(self, words: Sequence[str], *, beside: Callable[[bytes], bool] | None = None) -> Sequence[str]:
+        """The files that contain one of `words` (and for which `beside` holds, if given)."""
         key = (tuple(sorted(words)), beside)
         if key not in self._mentions:
             wanted = [word.encode() for word in words]
-            found = []
-            for path in self._sorted_paths:
-                data = self.disk.read(path)
-                if _contains(data, wanted) and (beside is None or beside.search(data or b"")):
-                    found.append(path)
-            self._mentions[key] = tuple(found)
+            paths = self._sorted_paths if beside is None else self._matching(beside)
+            self._mentions[key] = tuple(path for path in paths if _contains(self.disk.read(path), wanted))
+        return self._mentions[key]
+
+    def _matching(self, beside: Callable[[bytes], bool]) -> Sequence[str]:
+        """The files for which something holds: asked once, since only the words beside it change."""
+        key = ((), beside)
+        if key not in self._mentions:
+            self._mentions[key] = tuple(path for path in self._sorted_paths if beside(self.bytes_of(path)))
         return self._mentions[key]
 
     @cached_property
