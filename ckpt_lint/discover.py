@@ -57,10 +57,8 @@ def discover(paths: Sequence[str], configs: Configs) -> Iterator[Target]:
     seen: set[str] = set()
     for path in paths:
         for target in _under(path, configs):
-            if (
-                len(paths) == 1 and not target.checkpoint
-            ):  # a walk comes to no file of code twice: nothing is kept of it
-                yield target
+            if len(paths) == 1 and not target.checkpoint:
+                yield target  # a walk comes to no file of code twice, and may come to millions: no name is kept
                 continue
             key = target.path if is_url(target.path) else os.path.abspath(target.path)
             if key not in seen:

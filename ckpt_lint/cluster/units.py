@@ -73,7 +73,8 @@ def _behind(url: str, configs: Configs) -> Iterator[Item]:
                 f"{url} is a folder: --checkpoints takes its checkpoint files; code is checked on paths, not on URLs"
             )
         for found in checkpoints_below(url):
-            stamp = Stamp(found.size, found.mtime_ns, found.digest)
+            # an index page names files and says no more of them: the worker asks
+            stamp = None if found.size is None else Stamp(found.size, found.mtime_ns, found.digest)
             yield Item(Target(found.url, checkpoint=True), stamp)
     except RemoteError as error:
         yield Item(Target(url, Problem(Status.UNREADABLE, str(error)), checkpoint=True))

@@ -112,6 +112,9 @@ def test_a_bucket(store: None, engine: str, samples: Path, tmp_path: Path) -> No
     about = [json.loads(line) for line in (tmp_path / "dask.jsonl").read_text().splitlines() if '"kind":"file"' in line]
     assert [row["filename"] for row in about] == sorted(row["filename"] for row in about)
     assert all(row["digest"].startswith("etag:") and row["size"] is not None and row["mtime_ns"] for row in about)
+    plain = check(tmp_path, "--output-format", "json-lines", *bucket).out.splitlines()
+    named = {row["filename"] for row in about if row["outcome"] != "clean"}
+    assert {json.loads(line)["filename"] for line in plain} == named and named
     ran = check(tmp_path, "--engine", engine, "s3://weights/runs")
     assert ran.code == 2 and "s3://weights/runs is a folder: --checkpoints takes its checkpoint files" in ran.err
     ran = check(tmp_path, "--engine", engine, "-q", "--checkpoints", "s3://nowhere/runs", "s3://weights/runs/none.pt")
