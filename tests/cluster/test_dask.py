@@ -17,7 +17,7 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from ckpt_lint.cluster import Item, Run, Unit, engine_of, job_of
+from ckpt_lint.cluster import EngineError, Item, Run, Unit, engine_of, job_of
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.rules import ALL
@@ -178,6 +178,36 @@ def test_a_file_that_workers_die_over(engine: str, samples: Path, tmp_path: Path
     assert lost["message"] == "given up after 2 tries alone: the process that checked this file died"
     local = map(json.loads, (samples / "local.jsonl").read_text().splitlines())
     assert about == {row["filename"]: row for row in local if row.get("filename") in about and row["kind"] == "file"}
+
+
+def _spawn(name: str, *arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a FIFO keeps a worker busy")
+def test_a_scheduler_that_is_killed_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "endless.py")
+    told = tmp_path / "scheduler.json"
+    scheduler = _spawn("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(told), cwd=tmp_path)
+    worker = _spawn("worker", "--scheduler-file", str(told), "--no-nanny", "--nthreads", "1", cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 60
+        while not told.exists() or not told.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        running = engine_of(json.loads(told.read_text())["address"].replace("tcp://", "dask://"))
+        job = job_of(Configs(ALL, working_folder=str(tmp_path)), deep=False, cache=None)
+        unit = Unit((Item(Target(str(tmp_path / "endless.py"))),), code=True)
+        threading.Timer(1, scheduler.kill).start()
+        with pytest.raises(EngineError, match=r"^the scheduler of dask://127\.0\.0\.1:\d+ is gone$"):
+            list(Run([unit], job, running))
+        running.close()
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
 
 
 def _set_version(version: str | None) -> None:
