@@ -15,6 +15,7 @@ from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import World
+from ckpt_lint.source import flow
 from ckpt_lint.source.module import ModuleFacts
 
 HALF = frozenset({"model", "state_dict", "epoch"})
@@ -103,6 +104,7 @@ class Matching:
     def _by_path(self, load: Load, wanted: PathFacts, saves: Sequence[Save]) -> tuple[Save, ...]:
         """Saves of the same file: same expression, same constant, same last component; the last above comes first."""
         same = [s for s in saves if self._same(wanted, self.save_path(s), s.path_module is load.path_module)]
+        same = same if wanted.text else _of_class(load, same)
         above = [s for s in same if s.call.start < load.call.start]
         below = [s for s in same if s.call.start >= load.call.start]
         return (*reversed(above), *below)
@@ -164,6 +166,13 @@ class Matching:
         if known is None:
             known = self._frameworks[module] = _uses_framework(module)
         return known
+
+
+def _of_class(load: Load, saves: list[Save]) -> list[Save]:
+    """Of saves whose path is spelt alike, those of the load's class: elsewhere `path` is another parameter."""
+    holder = flow.class_of(load.call)
+    own = [save for save in saves if save.module is load.module and flow.class_of(save.call) is holder]
+    return own if holder is not None and own else saves
 
 
 def _shared(keys: set[str], checkpoint: Checkpoint) -> float:

@@ -72,6 +72,7 @@ class Flow:
         self.returned = False
         self.returned_part = False
         self.returned_items: set[int] = set()
+        self.restored: list[tuple[ModuleFacts, t.Expr]] = []
         self.uses: set[Use] = set()
         self.seen: set[tuple[t.Node, bool]] = set()
 
@@ -130,6 +131,7 @@ class Flow:
         name = last_name(call.func)
         if name == "load_state_dict" and isinstance(call.func, t.Attribute):
             self.uses.add(Use.ASSIGNED if _assigns(call) else Use.RESTORED)
+            self.restored.append((self.module, call.func.value))
         elif name in _LOOKERS or self.module.names.is_a(call.func, *_LOOKING):
             self.uses.add(Use.LOOKED_AT)
         elif any(n.startswith("numpy.") for n in self.module.names.of(call.func)):
@@ -313,6 +315,7 @@ def follow(restores: Restores, load: Load) -> Flow:
     given_back = inside.returned or inside.returned_part or inside.returned_items
     out.uses |= inside.uses - {Use.ESCAPES} if given_back else inside.uses
     out.reads[:0] = inside.reads
+    out.restored[:0] = inside.restored
     return out
 
 

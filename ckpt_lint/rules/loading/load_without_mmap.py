@@ -9,7 +9,7 @@ from ckpt_lint.facts.arguments import set_argument
 from ckpt_lint.facts.buffers import is_stream, reads_buffer
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.paths import path_facts
-from ckpt_lint.facts.reads import Use
+from ckpt_lint.facts.reads import Flow, Use
 from ckpt_lint.facts.states import WEIGHTS, names_whole_weights
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
@@ -45,6 +45,8 @@ def restore(model):
             "a stream or buffer (mmap takes a path only)",
             "`mmap` given, or possible in a `**kwargs`",
             "the loaded values are used beyond a restore, or beyond one entry",
+            "what it is restored into is no model: the state of a scheduler or scaler is small, and an optimizer keeps "
+            "the tensors it is given",
             "nothing says that the file of which one entry is read holds weights, too",
             "the project declares a torch below 2.1, which has no `mmap`",
         ),
@@ -65,7 +67,8 @@ def check(view: View) -> Iterator[Report]:
             continue
         flow = view.flow(load)
         keys = {read.key for read in flow.reads}
-        copied = Use.RESTORED in flow.uses and flow.uses <= {Use.RESTORED, Use.LOOKED_AT} and len(keys) < 2
+        restored = Use.RESTORED in flow.uses and flow.uses <= {Use.RESTORED, Use.LOOKED_AT} and len(keys) < 2
+        copied = restored and _is_weights(view, flow, keys) and (not keys or _only_read(view, load))
         if not copied and not (len(keys) == 1 and _is_large(view, load, keys) and _only_read(view, load)):
             continue
         what = f"only `{next(iter(keys))}` of it is used" if keys else "it is only copied into a model"
@@ -73,6 +76,15 @@ def check(view: View) -> Iterator[Report]:
         fix = Fix(Applicability.UNSAFE, "Load with `mmap=True`", edits) if edits else None
         yield Report(load.call, f"the whole file is read into memory, and {what}: `mmap=True` reads what is used", fix,
                      call=load.call)  # fmt: skip
+
+
+def _is_weights(view: View, flow: Flow, keys: Iterable[str]) -> bool:
+    """Whether what is restored is a model: the state of a scheduler is small, and an optimizer keeps what it is given."""
+    roles = [view.role(receiver, module) for module, receiver in flow.restored]
+    own = [module.names.is_self(receiver) for module, receiver in flow.restored]
+    return any(map(names_whole_weights, keys)) or all(
+        role in (apis.MODULE, apis.EMA) or (role is None and mine) for role, mine in zip(roles, own)
+    )
 
 
 def _is_large(view: View, load: Load, keys: Iterable[str]) -> bool:
