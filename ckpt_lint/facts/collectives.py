@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.guards import Test, tests_above
-from ckpt_lint.facts.ranks import MAIN, Ranks
+from ckpt_lint.facts.ranks import MAIN, RANK, RANK_VARIABLES, Ranks
 from ckpt_lint.facts.view import Facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow
@@ -37,6 +37,13 @@ _QUOTED = re.compile(r"^(pl|L|pytorch_lightning|lightning(\.pytorch)?)\.Trainer$
 _SHARDED_WORDS = frozenset({"FSDP", "FullyShardedDataParallel", "fully_shard"})
 
 
+def _may_guard(module: ModuleFacts) -> bool:
+    """Whether anything in a module is named as ranks, and tests for the main process, are."""
+    if any(MAIN.search(word) or RANK.search(word) for word in module.keywords):
+        return True
+    return any(constant.value in RANK_VARIABLES for constant in module.all(t.Constant) if isinstance(constant.value, str))
+
+
 @dataclass(frozen=True, slots=True)
 class Collective:
     """A call that hangs unless every process makes it, and what it is for messages."""
@@ -54,6 +61,8 @@ class Collectives:
 
     def guarded(self, module: ModuleFacts) -> Iterator[tuple[Collective, Test | None]]:
         """The collective saves and loads under a rank guard, with the guard (None for a decorator)."""
+        if not _may_guard(module):
+            return
         for call in module.calls:
             guard = self._guard(module, call)
             if guard is None:

@@ -20,7 +20,7 @@ Place = tuple[t.Node, str]
 
 def disabled_boundaries(values: Values, module: ModuleFacts) -> Iterator[Place]:
     """Writes of the environment variable, and rebindings of `torch.load`, each with what it is in words."""
-    for node in module.nodes:
+    for node in sorted([*module.all(t.Assign), *module.all(t.Dict)], key=lambda node: node.index):
         if isinstance(node, t.Assign):
             yield from _of_assignment(values, module, node)
         elif isinstance(node, t.Dict):

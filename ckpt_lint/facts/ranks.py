@@ -19,6 +19,9 @@ RANK = re.compile(
 )
 """Names that hold the number of a process."""
 
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
+"""Environment variables that hold the number of a process."""
+
 MAIN = re.compile(
     r"(is|on|if)_?(local_?|global_?|world_?)?(main|master|primary|chief|root|leader|zero|first)"
     r"($|_(process|proc|rank|worker|node|gpu|device|replica|ordinal))"
@@ -192,7 +195,7 @@ class Ranks:
         for node in t.walk(expr):
             if isinstance(node, (t.Name, t.Attribute)) and RANK.search(last_name(node)):
                 return True
-            if isinstance(node, t.Constant) and node.value in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK"):
+            if isinstance(node, t.Constant) and node.value in RANK_VARIABLES:
                 return True
         return False
 

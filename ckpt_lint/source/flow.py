@@ -11,6 +11,7 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.scopes import Binding
 
 LOOPS = (t.For, t.While)
+_BODIES = frozenset({t.FunctionDef, t.Lambda, t.ClassDef})
 _BRANCHING = (t.If, t.Try, t.Match, t.IfExp)
 EXITS = ("sys.exit", "exit", "quit", "os._exit", "os.abort", "parser.error")
 
@@ -27,9 +28,8 @@ def statement_of(node: t.Node) -> t.Stmt:
 def body_of(node: t.Node) -> t.Node:
     """The module, class, function or lambda in whose body a node stands (comprehensions are no bodies)."""
     current = node
-    while current.parent is not current:
-        parent = current.parent
-        if isinstance(parent, (t.FunctionDef, t.Lambda, t.ClassDef)) and current.role in ("body",):
+    while (parent := current.parent) is not current:
+        if current.role == "body" and type(parent) in _BODIES:
             return parent
         current = parent
     return current
@@ -37,17 +37,19 @@ def body_of(node: t.Node) -> t.Node:
 
 def function_of(node: t.Node) -> t.FunctionDef | None:
     """The nearest function definition around a node."""
-    for parent in t.ancestors(node):
+    while (parent := node.parent) is not node:
         if isinstance(parent, t.FunctionDef):
             return parent
+        node = parent
     return None
 
 
 def class_of(node: t.Node) -> t.ClassDef | None:
     """The class of whose methods (functions inside them included) a node is part."""
-    for parent in t.ancestors(node):
+    while (parent := node.parent) is not node:
         if isinstance(parent, t.ClassDef):
             return parent
+        node = parent
     return None
 
 

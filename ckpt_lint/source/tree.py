@@ -157,15 +157,19 @@ def link(root: Node) -> tuple[Node, ...]:
         node = stack.pop()
         node.index = len(order)
         order.append(node)
+        if not node.CHILDREN:
+            continue
         below: list[Node] = []
         for name in node.CHILDREN:
             value = getattr(node, name)
-            if value is None:
-                continue
-            for child in value if type(value) is tuple else (value,):
-                if child is not None:
-                    child.parent, child.role = node, name
-                    below.append(child)
+            if type(value) is tuple:
+                for child in value:
+                    if child is not None:
+                        child.parent, child.role = node, name
+                        below.append(child)
+            elif value is not None:
+                value.parent, value.role = node, name
+                below.append(value)
         below.reverse()
         stack += below
     return tuple(order)
