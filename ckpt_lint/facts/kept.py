@@ -176,8 +176,16 @@ def _may_be_trained(module: ModuleFacts, receiver: t.Expr) -> bool:
         if isinstance(call.func, t.Attribute) and _scope(module, call.func.value) is around
         for part in t.walk(call.func.value)  # `net.head.parameters()` are some of `net`'s, too
     }
-    base = receiver.value if isinstance(receiver, t.Attribute) and receiver.attr == "module" else receiver
-    return not optimized or last_name(base) in optimized or last_name(receiver) in optimized
+    if not optimized or any(name in optimized for name in _spellings(receiver)):
+        return True
+    return any(name in optimized for value in named_by(module, receiver) for name in _spellings(value))
+
+
+def _spellings(receiver: t.Expr) -> tuple[str, ...]:
+    """The name of a module, with and without the `.module` of a wrapper."""
+    if isinstance(receiver, t.Attribute) and receiver.attr == "module":
+        return last_name(receiver.value), "module"
+    return (last_name(receiver),)
 
 
 def _scope(module: ModuleFacts, receiver: t.Expr) -> t.Node:
@@ -302,14 +310,28 @@ def leaves_loop(bound: t.Stmt) -> bool:
     return isinstance(last, (t.Return, t.Raise)) or (isinstance(last, t.Jump) and last.kind == "break")
 
 
-def made_anew(module: ModuleFacts, receiver: t.Expr, start: int, end: int) -> bool:
-    """Whether the module is another one each time round: bound, or picked by something bound, inside a stretch."""
+def made_anew(module: ModuleFacts, receiver: t.Expr, start: int, end: int, steps: int = _STEPS) -> bool:
+    """Whether the module is another one each time round: bound, or picked by something bound, inside a stretch.
+
+    `m = model.module if hasattr(model, "module") else model` is a name for the same one each time.
+    """
     for node in t.walk(receiver):
         if not isinstance(node, (t.Name, t.Attribute)) or not path_key(node):
             continue
-        if any(bound_target(place) and start <= place.start < end for place in module.uses(node)):
+        if not any(bound_target(place) and start <= place.start < end for place in module.uses(node)):
+            continue
+        named = named_by(module, node) if steps > 0 else ()
+        if not named or any(made_anew(module, value, start, end, steps - 1) for value in named):
             return True
     return False
+
+
+def named_by(module: ModuleFacts, expr: t.Expr) -> Sequence[t.Expr]:
+    """What a variable is another name for, the test of a choice left out; () where anything else is bound to it."""
+    bound = [binding.value if binding.how == "assign" else None for binding in module.names.bindings(expr)]
+    values = [side for value in bound for side in ((value.body, value.orelse) if isinstance(value, t.IfExp) else (value,))]
+    named = [value for value in values if isinstance(value, (t.Name, t.Attribute))]
+    return named if len(named) == len(values) else ()
 
 
 def _kept_by_object(steps: Steps, held: _Held, use: t.Expr) -> bool:
