@@ -18,6 +18,7 @@ from seeding.source import (
     keyword,
     kind_of,
     loads,
+    made_by_parameter,
     receiver,
     restores,
     with_keyword,
@@ -57,7 +58,10 @@ def before_move(source: Source) -> Iterator[Site]:
             continue
         only, block = moves[0], source.block(statement)
         fits = len(moves) == 1 and only in block and block.index(only) < block.index(statement)
-        if not fits or not (source.stands_alone(only) and source.stands_alone(statement)):
+        own = source.part(call.args[0]) == f"{receiver(call)}.state_dict()" if call.args else False
+        if own:
+            yield Site("CKP407", call.lineno, what, reason="the optimizer is given its own state")
+        elif not fits or not (source.stands_alone(only) and source.stands_alone(statement)):
             yield Site("CKP407", call.lineno, what, reason="not one move earlier in the same block")
         else:
             yield Site("CKP407", call.lineno, what, _moved(source, only, statement))
@@ -183,6 +187,10 @@ def restored_early(source: Source) -> Iterator[Site]:
             reason = "something else places the module here"
         if out is None:
             reason = "something else is restored here"
+        if made_by_parameter(source, source.scope(move), name):
+            reason = "the module, or what makes it, comes from the caller: it may lie on a device"
+        if re.search(rf"(?<![\w.]){re.escape(name)} = torch\.jit\.", source.part_of(source.scope(move))):
+            reason = "TorchScript"
         line = f'{optimizer}.load_state_dict(torch.load("optimizer.pt", map_location="cpu", weights_only=True))'
         late = source.after(built, line, f"{name}.{device}")
         ground = (*(out or ()), source.after(built, line))

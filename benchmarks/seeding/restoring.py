@@ -145,6 +145,9 @@ def no_eval_after(source: Source) -> Iterator[Site]:
         ):
             continue
         reason = "the function trains or loads" if re.search(r"\.train\(|\.backward\(|load_state", text) else ""
+        between = text.partition(source.part(quiet[0]))[0].partition(source.part(node))[2]
+        if re.search(rf"[(,]\s*{re.escape(name)}\s*[,)]", between):
+            reason = "it is handed on before it runs"
         line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True))'
         ground = (source.after(node, line),)
         edits = (*ground, source.replace(evals[0], "pass"))

@@ -153,6 +153,8 @@ def kept_reference(source: Source) -> Iterator[Site]:
             yield Site("CKP106", save.lineno, what, reason="statements that cannot be moved")
         elif not guarded and (not isinstance(loop.target, ast.Name) or statement is not source.statement(save)):
             yield Site("CKP106", save.lineno, what, reason="saved in every turn of the loop")
+        elif _under_rank_guard(source, statement, loop):
+            yield Site("CKP106", save.lineno, what, reason="behind the loop it would have left its rank guard")
         elif not guarded and isinstance(loop.target, ast.Name):
             start, end = source.lines_of(statement)
             pad, target = source.indent(statement), source.part(save.args[1])
@@ -168,6 +170,12 @@ def kept_reference(source: Source) -> Iterator[Site]:
             text = f"{source.indent(loop)}torch.save(kept_state, {source.part(save.args[1])})\n"
             end = source.lines_of(loop)[1]
             yield Site("CKP106", save.lineno, what, (kept, (end, end, text)))
+
+
+def _under_rank_guard(source: Source, statement: ast.stmt, loop: ast.For) -> bool:
+    """Whether a test of the rank stands around a statement, inside the loop."""
+    inside = [one for one in source.above(statement) if isinstance(one, ast.If) and loop in source.above(one)]
+    return any(re.search(r"rank|master|main_process|is_main|gpu == 0", source.part(one.test)) for one in inside)
 
 
 def reference(source: Source) -> Iterator[Site]:

@@ -207,6 +207,19 @@ def has_unpacking(call: ast.Call) -> bool:
     return any(one.arg is None for one in call.keywords) or any(isinstance(one, ast.Starred) for one in call.args)
 
 
+def made_by_parameter(source: Source, scope: ast.AST, name: str) -> bool:
+    """Whether a module comes from the caller, or out of something that does: `model = model(**vars(args))`."""
+    if not isinstance(scope, Function):
+        return False
+    given = {one.arg for one in ast.walk(scope.args) if isinstance(one, ast.arg)}
+    made = [
+        node.value.func
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and dotted(node.targets[0]) == name
+    ]
+    return name in given or any(dotted(func).partition(".")[0] in given for func in made)
+
+
 def saves(source: Source) -> list[ast.Call]:
     """The calls of torch.save that have an object and a file."""
     return source.saves
