@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures as futures
 import gc
 import multiprocessing
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from contextlib import suppress
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
+from ckpt_lint.orphans import end_with_parent
 from ckpt_lint.run import FileResult, Mode, Worker
 
 PARTS_PER_PROCESS = 8
@@ -73,10 +75,11 @@ def _pool(jobs: int, configs: Configs, mode: Mode) -> futures.ProcessPoolExecuto
     linux = sys.platform == "linux"
     method = "fork" if linux and "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
-    return futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(configs, mode))
+    return futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(configs, mode, os.getpid()))
 
 
-def _begin(configs: Configs, mode: Mode) -> None:
+def _begin(configs: Configs, mode: Mode, parent: int) -> None:
+    end_with_parent(parent)
     gc.disable()  # see `source.collector`
     _worker.append(Worker(configs, mode))
 

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ckpt_lint"
 
 LAYERS = (
-    ("model", "apis", "cache_folder", "plain"),
+    ("model", "apis", "cache_folder", "plain", "orphans"),
     ("settings",),
     ("source", "artifact"),
     ("project",),

@@ -111,6 +111,22 @@ def test_the_file_that_kills_its_process_is_named_and_the_others_are_checked(
     assert sum(bool(result.outcome.findings) for result in results) >= len(targets) - 3
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the children in /proc")
+def test_a_killed_run_leaves_no_process_behind(project: Path) -> None:
+    running = subprocess.Popen(command("--jobs", "2", "--no-cache"), cwd=project, stdout=subprocess.DEVNULL)
+    children: list[int] = []
+    until = time.monotonic() + 30
+    while not children and time.monotonic() < until:
+        children = _children(running.pid)
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    assert children
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
 def _children(pid: int) -> list[int]:
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import concurrent.futures as futures
 import os
-import sys
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from ckpt_lint.cluster.runner import Engine, Lane
 from ckpt_lint.config import ConfigError
+from ckpt_lint.orphans import end_with_parent
 from ckpt_lint.run import usable_processors
 
 EXPECTED = "expected local, processes, processes:N or dask://HOST:PORT"
 IN_FLIGHT = 3
 """Units in flight for each that is being worked on: nobody waits for the next one, and the rest stays here."""
-
-ORPHAN_SECONDS = 1.0
-"""How long a process goes on after the one that it works for was killed."""
 
 
 class Inline(futures.Executor):
@@ -59,16 +54,4 @@ def _processes(name: str) -> Engine:
 
 
 def _pool(number: int) -> futures.ProcessPoolExecutor:
-    return futures.ProcessPoolExecutor(number, initializer=_end_with_parent, initargs=(os.getpid(),))
-
-
-def _end_with_parent(parent: int) -> None:
-    """A client that is killed cannot end its processes, and they would wait for work for ever."""
-    if sys.platform != "win32":
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(ORPHAN_SECONDS)
-    os._exit(1)
+    return futures.ProcessPoolExecutor(number, initializer=end_with_parent, initargs=(os.getpid(),))
