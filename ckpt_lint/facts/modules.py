@@ -5,26 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
+from ckpt_lint.facts.guards import expression_key, tests_above
 from ckpt_lint.facts.kinds import DICT, LOADED, SCRIPT, STATE_DICT
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.values import Values
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts
+from ckpt_lint.source.module import ModuleFacts, bound_target
 
 _ONLY_ON_MODULES = frozenset({
     "parameters", "named_parameters", "modules", "named_modules", "children", "eval", "train", "forward",
     "load_state_dict",
 })  # fmt: skip
+_MODULES = ("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module")
 _TURNS = frozenset({"half", "float", "eval", "train", "requires_grad_", "bfloat16"})
 
 
 def is_whole_module(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
     """Whether a value is a module itself, by construction, annotation, use or conventional name."""
     role = role_of(values, module, expr)
-    if role not in (apis.MODULE, apis.EMA) or {SCRIPT, STATE_DICT, DICT} & values.kinds(module, expr):
+    if {SCRIPT, STATE_DICT, DICT} & values.kinds(module, expr):
         return False
+    if role not in (apis.MODULE, apis.EMA):
+        return _tested(values, module, expr)
     return role == apis.MODULE or _averaged_module(values, module, expr)
+
+
+def _tested(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether `isinstance(x, nn.Module)` came out true where the value stands, or where it was picked."""
+    if not isinstance(expr, (t.Name, t.Attribute)):
+        return False
+    if any(test.outcome and _asks_for_module(module, test.test, expr) for test in tests_above(expr)):
+        return True
+    for binding in module.names.bindings(expr):
+        picked = binding.value if binding.how == "assign" else None
+        if isinstance(picked, t.IfExp) and _asks_for_module(module, picked.test, _passed(values, module, picked.body)):
+            return True
+    return False
+
+
+def _asks_for_module(module: ModuleFacts, test: t.Expr, expr: t.Expr) -> bool:
+    """`isinstance(x, nn.Module)` of the same `x`, which is not bound again on the way."""
+    if not isinstance(test, t.Call) or not module.names.is_a(test.func, "builtins.isinstance") or len(test.args) != 2:
+        return False
+    kinds = test.args[1].value
+    listed = kinds.items if isinstance(kinds, t.Sequence) else (kinds,)
+    if not listed or not all(module.names.is_a(kind, *_MODULES) for kind in listed):
+        return False
+    if expression_key(test.args[0].value) != expression_key(expr):
+        return False
+    low, high = sorted((test.start, expr.start))
+    return not any(bound_target(place) and low < place.start < high for place in module.uses(expr))
+
+
+def _passed(values: Values, module: ModuleFacts, expr: t.Expr) -> t.Expr:
+    """What a copy or a cast was made of: `x` of `deepcopy(x).half()`."""
+    while isinstance(expr, t.Call) and (inner := values.passed_through(module, expr)) is not None:
+        expr = inner
+    return expr
 
 
 def _averaged_module(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
