@@ -43,6 +43,7 @@ _DEED = re.compile(
     r"|(?:checkpoint|ckpt)\w*\("
 )
 _SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
+_INSIDE_LINES = re.compile(r"[^\r\n]+")
 _CALL = re.compile(r"([A-Za-z_]\w*)\(")
 _ALIAS = re.compile(r"(\w+)[ \t]*=[ \t]*torch\s*\.\s*(?:load|save)\b|\b(?:load|save)[ \t]+as[ \t]+(\w+)")
 _DEFINED = re.compile(r"\b(?:def|class)\s+\w+")
@@ -122,8 +123,7 @@ def _outside(code: str, stretches: list[_Stretch]) -> str:
 
 def _blank(text: str) -> str:
     """Spaces of the same length, on the same lines."""
-    lines = text.split("\n")
-    return "\n".join([" " * (len(line) - 1) + "\r" if line.endswith("\r") else " " * len(line) for line in lines])
+    return _INSIDE_LINES.sub(lambda match: " " * len(match[0]), text)
 
 
 def _empty_text(first: ast.stmt, last: ast.stmt) -> ast.stmt:
@@ -169,9 +169,15 @@ def _docstring(lines: _Lines, body: list[ast.stmt]) -> _Stretch | None:
     if first is None or not _is_docstring(first):
         return None
     start, end = _place(lines, first, first)
-    if end - start <= SMALL or "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
+    if end - start <= SMALL or _has_lines_at_its_rims(lines.code, start, end):
         return None
     return _Stretch("", start, end, "", -1, body)
+
+
+def _has_lines_at_its_rims(code: str, start: int, end: int) -> bool:
+    """Whether a line ends where the quotes of the blank string would be."""
+    rims = code[start : start + 3] + code[end - 3 : end]
+    return "\n" in rims or "\r" in rims
 
 
 def _place(lines: _Lines, first: ast.stmt, last: ast.stmt) -> tuple[int, int]:
@@ -187,7 +193,7 @@ def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holde
     line_start = lines.starts[first.lineno - 1]
     if end - start <= SMALL or lines.code[line_start:start].strip(" \t\f"):
         return None
-    if "\n" in lines.code[start : start + 3] or "\r" in lines.code[start : start + 3]:
+    if _has_lines_at_its_rims(lines.code, start, end):
         return None
     told = _place(lines, first, first)[1] if _is_docstring(first) else start
     return _Stretch(node.name, start, end, lines.code[told:end], holder, node.body)

@@ -128,3 +128,14 @@ def test_what_libcst_confirms_is_the_draft_itself(tmp_path: Path) -> None:
     assert sure.modules is drafted.modules and sure.parsed > 0 and not sure.is_draft
     wrong = Read((ModuleFacts("a.py", t.Module(0, 0, ())),), (), 0, is_draft=True)
     assert confirmed(source, wrong).modules[0].nodes[0].end == len(LOAD)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("body", ["    x = [" + "1, " * 300 + "]{0}{0}    y = 2{0}", "    x = f(" + "1, " * 300 + "2{0}){0}"])
+def test_what_is_not_read_keeps_its_lines_whatever_ends_them(body: str, newline: str) -> None:
+    many = "".join(f"def plain_{number}():{newline}{body.format(newline)}" for number in range(3))
+    dense = "y = " + " + ".join(["x"] * 200)
+    code = f"import torch{newline}{many}{dense}{newline}m.load_state_dict(torch.load(path)){newline}"
+    assert agree(code)
+    assert parse(code).module.end == len(code)
+    assert parse(code).module.body[-1].end == len(code) - len(newline)
