@@ -233,27 +233,28 @@ class Machine:
 
     def _loop(self, handlers: list[Handler]) -> None:
         """The two-byte opcodes, half of all that a pickle has, are worked off in place."""
-        cursor, memo = self.cursor, self.memo
-        count = short = 0
+        cursor, memo, count, short = self.cursor, self.memo, 0, 0
         while True:
             buffer, position, stack = cursor.buffer, cursor.position, self.stack
             last = len(buffer) - 1
-            while position < last:
-                operand = buffer[position]
+            try:
+                while position < last:
+                    operand = buffer[position]
+                    if operand == _BINPUT:
+                        index = buffer[position + 1]
+                        if memo[index] is ABSENT:
+                            self.memo_count += 1
+                        memo[index] = stack[-1]
+                    elif operand == _BINGET:
+                        value = memo[buffer[position + 1]]
+                        stack.append(self.get(buffer[position + 1]) if value.__class__ is Later else value)
+                    elif operand == _BININT1:
+                        stack.append(buffer[position + 1])
+                    else:
+                        break
+                    position += 2
+            finally:
                 self.at = cursor.base + position
-                if operand == _BINPUT:
-                    index = buffer[position + 1]
-                    if memo[index] is ABSENT:
-                        self.memo_count += 1
-                    memo[index] = stack[-1]
-                elif operand == _BINGET:
-                    value = memo[buffer[position + 1]]
-                    stack.append(self.get(buffer[position + 1]) if value.__class__ is Later else value)
-                elif operand == _BININT1:
-                    stack.append(buffer[position + 1])
-                else:
-                    break
-                position += 2
             short += position - cursor.position
             cursor.position = position
             if position >= last:
@@ -261,8 +262,7 @@ class Machine:
                 if operand in _SHORT:
                     continue
                 position = cursor.position
-            cursor.position = position + 1
-            self.at = cursor.base + position
+            self.at, cursor.position = cursor.base + position, position + 1
             if operand == STOP:
                 self.result = self.stack.pop()
                 return
