@@ -182,6 +182,8 @@ TAKE_MODULES = frozenset({
 """Functions whose first argument is a module."""
 
 DEEPCOPY = frozenset({"copy.deepcopy"})
+OF_ARRAYS = frozenset({"torch.from_numpy"})
+"""What takes arrays of NumPy and nothing else."""
 IN_MEMORY = frozenset({"io.BytesIO", "io.StringIO", "tempfile.SpooledTemporaryFile"})
 PROCESS_GROUP = frozenset({
     "torch.distributed.init_process_group", DDP, "accelerate.Accelerator", "lightning.Fabric", "lightning.fabric.Fabric",

@@ -134,7 +134,7 @@ class Flow:
             self.restored.append((self.module, call.func.value))
         elif name in _LOOKERS or self.module.names.is_a(call.func, *_LOOKING):
             self.uses.add(Use.LOOKED_AT)
-        elif any(n.startswith("numpy.") for n in self.module.names.of(call.func)):
+        elif any(n.startswith("numpy.") or n in apis.OF_ARRAYS for n in self.module.names.of(call.func)):
             self.uses.add(Use.NUMPY)
         elif call.args[0] is arg and self.module.names.is_a(call.func, *apis.TAKE_MODULES):
             self.called.append(Called(TAKEN, expr, self.module, last_name(expr), not top, key))
