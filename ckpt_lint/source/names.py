@@ -170,10 +170,18 @@ class Names:
         if expr is None:
             return ()
         known = self._cache.get(expr)
-        if known is None:
-            self._cache[expr] = ()  # a name bound to itself must not send us round in circles
-            known = self._cache[expr] = tuple(dict.fromkeys(self._names(expr)))
-        return known
+        return self._of_chain(expr) if known is None else known
+
+    def _of_chain(self, expr: t.Node) -> tuple[str, ...]:
+        """The same, from the innermost link of a chain outwards: it may be hundreds long, and recursion may not."""
+        chain: list[t.Node] = [expr]
+        while (inner := _link(chain[-1])) is not None and inner not in self._cache:
+            chain.append(inner)
+        for link in chain:
+            self._cache[link] = ()  # a name bound to itself must not send us round in circles
+        for link in reversed(chain):
+            self._cache[link] = tuple(dict.fromkeys(self._names(link)))
+        return self._cache[expr]
 
     def _names(self, expr: t.Node) -> Iterator[str]:
         if isinstance(expr, t.Attribute):
@@ -266,3 +274,10 @@ def qualified(node: t.Node) -> str:
 def is_static(function: t.FunctionDef) -> bool:
     """Whether a method takes no instance."""
     return any(isinstance(d, t.Name) and d.id == "staticmethod" for d in function.decorators)
+
+
+def _link(expr: t.Node) -> t.Node | None:
+    """The expression whose names decide, first of all, those of `expr`."""
+    if isinstance(expr, t.Attribute):
+        return expr.value
+    return expr.func if isinstance(expr, t.Call) else None
