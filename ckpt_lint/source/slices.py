@@ -44,8 +44,8 @@ _DEED = re.compile(
 )
 _SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
 _INSIDE_LINES = re.compile(r"[^\r\n]+")
-_CALL = re.compile(r"([A-Za-z_]\w*)\(")
-_ALIAS = re.compile(r"(\w+)[ \t]*=[ \t]*torch\s*\.\s*(?:load|save)\b|\b(?:load|save)[ \t]+as[ \t]+(\w+)")
+_CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
+_ALIAS = re.compile(r"\b(\w+)[ \t]*=[ \t]*torch\s*\.\s*(?:load|save)\b|\b(?:load|save)[ \t]+as[ \t]+(\w+)")
 _DEFINED = re.compile(r"\b(?:def|class)\s+\w+")
 
 
