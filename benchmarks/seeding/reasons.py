@@ -9,7 +9,9 @@ _EDGES = f"{_NVIDIA}Tools/DGLPyTorch/SyntheticGraphGeneration/syngen/benchmark/t
 _REID = "KaiyangZhou__deep-person-reid/projects/attribute_recognition/main.py"
 _ALIAS = "out of reach: the module is trained under another name than the one that is saved"
 _OWN_SAVE = "mutator: the file's own save, which a package re-exports, was left in and holds the state"
-_MADE_ELSEWHERE = "definition: the module is made by a parameter, it may lie on a device"
+_MADE_ELSEWHERE = "definition: the module is made by what a table holds, it may lie on a device"
+_BUILT_OVER = "mutator: it is built over a module that another function puts in eval"
+_TACOTRON = f"{_NVIDIA}PyTorch/SpeechSynthesis/Tacotron2/"
 
 REASONS: dict[tuple[str, str], str] = {
     ("CKP106", f"{_NVIDIA}PyTorch/Recommendation/NCF/ncf.py"): "true: the save that was moved has left its rank guard",
@@ -26,6 +28,14 @@ REASONS: dict[tuple[str, str], str] = {
         "definition: what is read goes into functions that may do more than copy it"
     ),
     ("CKP405", f"{_NVIDIA}PyTorch/Classification/GPUNet/validate.py"): "definition: the module is handed on before it runs",
+    ("CKP405", f"{_TACOTRON}exports/export_tacotron2_onnx.py"): _BUILT_OVER,
+    ("CKP405", f"{_TACOTRON}tensorrt/convert_tacotron22onnx.py"): _BUILT_OVER,
+    ("CKP407", "yunjey__pytorch-tutorial/tutorials/02-intermediate/bidirectional_recurrent_neural_network/main.py"): (
+        "rule: `forward` moves a tensor of its own, which is taken for a move of the module"
+    ),
+    ("CKP407", "pytorch__examples/distributed/tensor_parallelism/tensor_parallel_example.py"): (
+        "mutator: `parallelize_module` places the module, too"
+    ),
     ("CKP407", _LAMB): "definition: TorchScript; the optimizer restores its own state",
     ("CKP407", _EDGES): _MADE_ELSEWHERE,
     ("CKP409", f"{_NVIDIA}PyTorch/SpeechSynthesis/HiFiGAN/common/utils.py"): (
