@@ -73,6 +73,20 @@ def test_extend_that_never_ends_is_an_error() -> None:
         settings()
 
 
+@pytest.mark.parametrize("target", ["../outside.toml", "link.toml", "/etc/passwd", "~/outside.toml"])
+def test_a_repository_extends_nothing_outside_of_it(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", os.getcwd())
+    write("outside.toml", "select = ['CKP1']\n# a secret\n")
+    write("repo/.git/HEAD", "")
+    write("repo/ckpt-lint.toml", f"extend = '{target}'\n")
+    Path("repo/link.toml").symlink_to("../outside.toml")
+    with pytest.raises(ConfigError, match="lies outside of the repository") as error:
+        settings("repo/a.py")
+    assert "secret" not in str(error.value) and "root:" not in str(error.value)
+    if target != "/etc/passwd":
+        assert settings("repo/a.py", config=os.path.abspath("repo/ckpt-lint.toml")).selected == {"CKP101", "CKP102"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

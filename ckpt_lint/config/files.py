@@ -57,7 +57,7 @@ class Configs:
     def _settings_of(self, file: str | None) -> Settings:
         if file not in self._by_file:
             root = self.working_folder if file is None or self.config is not None else os.path.dirname(file)
-            layers = () if file is None else read_layers(file, base=root)
+            layers = () if file is None else read_layers(file, base=root, trusted=self.config is not None)
             merged = merge([*layers, *self.overrides], self.rules, root=root)
             usual = (Patterns(root, CHECKPOINT_FILES),) if self.checkpoints else ()
             files = (*merged.checkpoint_files, *usual)
@@ -81,8 +81,11 @@ def _config_in(folder: str) -> str | None:
     return pyproject if _table_of(pyproject) is not None else None
 
 
-def read_layers(file: str, *, base: str) -> tuple[Layer, ...]:
-    """The layers of a configuration file: what it extends, weakest first, then its own. Raises ConfigError."""
+def read_layers(file: str, *, base: str, trusted: bool = False) -> tuple[Layer, ...]:
+    """The layers of a configuration file: what it extends, weakest first, then its own. Raises ConfigError.
+
+    A file of a repository extends no file outside of it, unless it is `trusted`: named by whoever started the run.
+    """
     layers: list[Layer] = []
     wanted: str | None = file
     while wanted is not None:
@@ -90,7 +93,7 @@ def read_layers(file: str, *, base: str) -> tuple[Layer, ...]:
             raise ConfigError(f"{_shown(file)}: `extend`: the configurations extend one another without end")
         layer = read_layer(wanted, base=base if wanted == file else os.path.dirname(wanted))
         layers.append(layer)
-        wanted = _extended(layer)
+        wanted = _extended(layer, trusted=trusted)
     return tuple(reversed(layers))
 
 
@@ -117,14 +120,27 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
         raise ConfigError(f"{origin}: not valid TOML: {error}") from None
 
 
-def _extended(layer: Layer) -> str | None:
+def _extended(layer: Layer, *, trusted: bool) -> str | None:
     target = layer.options.get("extend")
     if target is None or layer.file is None:
         return None
     path = os.path.normpath(os.path.join(os.path.dirname(layer.file), os.path.expanduser(target)))
+    if not trusted and _leaves_repository(layer.file, path):
+        raise ConfigError(f"{layer.origin}: `extend`: {target} lies outside of the repository and is not read")
     if not os.path.isfile(path):
         raise ConfigError(f"{layer.origin}: `extend`: no such file: {target}")
     return path
+
+
+def _leaves_repository(file: str, target: str) -> bool:
+    """Whether `target`, links followed, lies outside of the Git repository of `file`; it need not be anybody's we trust."""
+    folder = os.path.dirname(os.path.realpath(file))
+    while not os.path.exists(os.path.join(folder, ".git")):
+        if os.path.dirname(folder) == folder:
+            return False
+        folder = os.path.dirname(folder)
+    real = os.path.realpath(target)
+    return os.path.commonpath((folder, real)) != folder
 
 
 def _table_of(file: str) -> Mapping[str, Any] | None:
