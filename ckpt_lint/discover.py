@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ckpt_lint.config import Configs
 from ckpt_lint.model import Problem, Status
-from ckpt_lint.settings import CHECKPOINT_FILES, DEFAULT_INCLUDE, Patterns, Settings
+from ckpt_lint.settings import CHECKPOINT_FILES, DEFAULT_INCLUDE, Patterns, Settings, too_wild
 
 if TYPE_CHECKING:
     import pathspec
@@ -301,7 +301,8 @@ def _ignore(base: str, lines: tuple[str, ...]) -> _Ignore:
 def _spec(lines: tuple[str, ...]) -> pathspec.GitIgnoreSpec:
     import pathspec
 
-    return pathspec.GitIgnoreSpec.from_lines(lines)
+    # one that could keep us for ever ignores nothing: more is checked, not less
+    return pathspec.GitIgnoreSpec.from_lines(line for line in lines if too_wild(line) is None)
 
 
 def _ignores_above(folder: str) -> tuple[_Ignore, ...]:

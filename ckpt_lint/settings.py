@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,23 @@ CHECKPOINT_FILES = (
 )  # fmt: skip
 """Names of checkpoint files, as `--checkpoints` takes them out of a folder."""
 DEFAULT_MAX_FILE_SIZE = 1_000_000
+
+
+MOST_STARS, MOST_DEEP_STARS = 4, 6
+"""Wildcards in one part of a pattern, and parts that are `**`: each more multiplies the time that a long name takes."""
+
+
+def too_wild(glob: str) -> str | None:
+    """Why a pattern is refused: matching it against some name could take for ever; None where it is fine."""
+    parts = glob.split("/")
+    if sum(part == "**" for part in parts) > MOST_DEEP_STARS:
+        return f"`{glob:.60}` has more than {MOST_DEEP_STARS} `**`"
+    if any(len(_STARS.findall(part)) > MOST_STARS for part in parts):
+        return f"`{glob:.60}` has more than {MOST_STARS} `*` between two slashes"
+    return None
+
+
+_STARS = re.compile(r"\*+")
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,7 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from ckpt_lint import check_source
+from ckpt_lint.settings import too_wild
 from tests.cli.command import ckpt_lint
 
 ROOT = Path(__file__).parents[1]
@@ -117,3 +120,32 @@ def test_a_word_of_very_many_letters_costs_little() -> None:
     start = time.process_time()
     outcome = check_source(f"{OLD.decode()}    data = '{'x' * 200_000}'\n# {'y' * 200_000}\n", select=["CKP301"])
     assert len(outcome.findings) == 1 and time.process_time() - start < 5
+
+
+NAME = "a" * 120 + "c.py"
+
+
+@pytest.mark.parametrize(
+    "line", ['exclude = ["{}"]', 'test-paths = ["x/{}"]', 'per-file-ignores = {{ "{}" = ["CKP301"] }}', 'include = ["!{}"]']
+)
+def test_a_pattern_that_could_take_for_ever_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / NAME).write_text("import torch\ntorch.load('m.pt')\n")
+    (tmp_path / "ckpt-lint.toml").write_text(line.format("a*" * 30 + "b"))
+    ran = ckpt_lint("check", cwd=tmp_path)
+    assert ran.code == 2 and "more than 4 `*`" in ran.err
+    (tmp_path / "ckpt-lint.toml").write_text(line.format("**/" * 20 + "b"))
+    assert "more than 6 `**`" in ckpt_lint("check", cwd=tmp_path).err
+
+
+def test_such_a_pattern_of_gitignore_ignores_nothing(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("import torch\ntorch.load('m.pt')\n")
+    (tmp_path / "other.py").write_text("import torch\ntorch.load('m.pt')\n")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("a*" * 30 + "b\nother.*\n")
+    ran = ckpt_lint("check", "--output-format", "concise", cwd=tmp_path)
+    assert NAME in ran.out and "other.py" not in ran.out
+
+
+def test_usual_patterns_are_fine() -> None:
+    for glob in ("**/tests/**", "*_test.py", "src/**/gen_*/*.py", "[a-z]*-*.*.py", "a**b"):
+        assert too_wild(glob) is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ckpt_lint.select import nearest
+from ckpt_lint.settings import too_wild
 
 OUTPUT_FORMATS = (
     "full", "concise", "grouped", "json", "json-lines", "github", "gitlab", "junit", "pylint", "rdjson", "sarif", "markdown",
@@ -64,6 +65,15 @@ def _texts(value: Any) -> str | None:
     return None if fine else "expected a list of strings"
 
 
+def _patterns(value: Any) -> str | None:
+    return _texts(value) or _wild(value)
+
+
+def _wild(patterns: Iterable[str]) -> str | None:
+    """Why one of the patterns is refused."""
+    return next((why for pattern in patterns if (why := too_wild(pattern)) is not None), None)
+
+
 def _globs(value: Any) -> str | None:
     if not isinstance(value, dict):
         return "expected a table of files or functions to globs"
@@ -78,14 +88,14 @@ def _size(value: Any) -> str | None:
 
 def _codes_by_pattern(value: Any) -> str | None:
     fine = isinstance(value, dict) and all(_texts(codes) is None for codes in value.values())
-    return None if fine else 'expected a table of patterns and lists of codes, such as "tests/**" = ["CKP301"]'
+    return _wild(value) if fine else 'expected a table of patterns and lists of codes, such as "tests/**" = ["CKP301"]'
 
 
 def _reasons(value: Any) -> str | None:
     if not isinstance(value, dict) or not all(isinstance(reason, str) for reason in value.values()):
         return 'expected a table of patterns and reasons, such as "assets/*.pth" = "built by our release job"'
     empty = next((pattern for pattern, reason in value.items() if not reason.strip()), None)
-    return None if empty is None else f"`{empty}` needs a reason"
+    return _wild(value) if empty is None else f"`{empty}` needs a reason"
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str | None]:
@@ -143,7 +153,7 @@ API_NAMES: Mapping[str, str] = {
 _TEXT = Kind("string", _text)
 _FLAG = Kind("true or false", _flag)
 _RULES = Kind("list of rules", _texts)
-_PATTERNS = Kind("list of patterns", _texts)
+_PATTERNS = Kind("list of patterns", _patterns)
 _CODES = Kind("table of patterns and lists of rules", _codes_by_pattern)
 
 OPTIONS: Mapping[str, Option] = {
