@@ -28,6 +28,7 @@ class RootCache:
     home: str = field(default_factory=lambda: os.path.realpath(os.path.expanduser("~")))
     roots: dict[str, str] = field(default_factory=dict)
     markers: dict[str, bool] = field(default_factory=dict)
+    above: dict[str, list[str]] = field(default_factory=dict)
 
 
 def project_root(path: str, cache: RootCache) -> str:
@@ -53,13 +54,19 @@ def bounds_limit(path: str, root: str, cache: RootCache) -> str:
 
 def ancestors(folder: str, cache: RootCache) -> list[str]:
     """List `folder` and the folders above it, nearest first, up to the git root and never the home folder or `/`."""
-    found: list[str] = []
-    while not _is_forbidden(folder, cache):
-        found.append(folder)
-        if is_git_root(folder):
-            break
-        folder = os.path.dirname(folder)
-    return found
+    new: list[str] = []
+    current = folder
+    while current not in cache.above:
+        if _is_forbidden(current, cache):
+            cache.above[current] = []
+        elif is_git_root(current):
+            cache.above[current] = [current]
+        else:
+            new.append(current)
+            current = os.path.dirname(current)
+    for below in reversed(new):
+        cache.above[below] = [below, *cache.above[os.path.dirname(below)]]
+    return cache.above[folder]
 
 
 def is_git_root(folder: str) -> bool:

@@ -83,4 +83,5 @@ def test_manifests_count_up_to_the_repository(tmp_path: Path) -> None:
     path = str(tmp_path / "a" / "b" / "x.py")
     assert bounds_limit(path, project_root(path, cache), cache) == str(tmp_path / "a")
     (tmp_path / ".git").mkdir()
+    cache = RootCache(home=str(tmp_path / "nowhere"))  # of another run
     assert bounds_limit(path, project_root(path, cache), cache) == str(tmp_path)
