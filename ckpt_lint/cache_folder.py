@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
+from hashlib import blake2b
 
 ENVIRONMENT = "CKPT_LINT_CACHE_DIR"
 TAG = "CACHEDIR.TAG"
@@ -72,6 +73,23 @@ def clear(folder: str) -> tuple[int, int]:
                 count += name != TAG
     shutil.rmtree(folder)
     return count, size
+
+
+_CHECKSUM = 16
+
+
+def sealed(magic: bytes, payload: bytes) -> bytes:
+    """An entry that bears its own checksum. `magic` names its kind and format."""
+    return magic + blake2b(payload, digest_size=_CHECKSUM).digest() + payload
+
+
+def opened(magic: bytes, data: bytes) -> bytes:
+    """The payload of an entry. Raises ValueError where it is of another kind, or damaged."""
+    start = len(magic) + _CHECKSUM
+    payload = data[start:]
+    if data[:start] != magic + blake2b(payload, digest_size=_CHECKSUM).digest():
+        raise ValueError("not an entry of this cache, or a damaged one")
+    return payload
 
 
 def write_whole(place: str, data: bytes) -> None:

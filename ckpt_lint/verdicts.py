@@ -22,7 +22,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from ckpt_lint.cache_folder import write_whole
+from ckpt_lint.cache_folder import opened, sealed, write_whole
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome
@@ -35,7 +35,6 @@ MANY = 10_000
 """Files of a project from which a run over a small part of it makes no table: for that all of them would be read."""
 
 _MAGIC = b"CKPV1"
-_CHECKSUM = 16
 _FRESH = 2_000_000_000
 """Nanoseconds for which a change may not show in a file's dates."""
 
@@ -106,10 +105,11 @@ class Verdicts:
             mine = [t.path for t in project.targets if t.path in fresh]
             if not mine:
                 continue
-            if self._state(project) != project.state:
-                continue  # something was written while it was judged
+            project.files = Disk().project_of(mine[0])
+            project.state = self._state(project)
             for path in mine:
-                project.table.verdicts[path] = (self._of[path][0], plain(fresh[path]))
+                if self._key(project, path) == self._of[path][0]:  # nothing was written while it was judged
+                    project.table.verdicts[path] = (self._of[path][0], plain(fresh[path]))
             with suppress(OSError):
                 os.makedirs(self.folder, exist_ok=True)
                 write_whole(project.place, _encoded(project.table))
@@ -147,14 +147,16 @@ class Verdicts:
 
     # -- keys -------------------------------------------------------------------------------------------------------
 
+    def _key(self, project: _Project, path: str) -> str:
+        """The digest of all that decides the verdict on a target."""
+        settings = self.configs.settings_for(path)
+        absolute = os.path.abspath(path)
+        bounds = project.files.bounds_of(absolute, None, settings.torch_version)
+        text = project.table.stamps[absolute][4]
+        return _digest(_maker(), os.getcwd(), path, project.state, text, _settings_text(settings), repr(bounds))
+
     def _look_up(self, project: _Project, target: Target) -> None:
-        settings = self.configs.settings_for(target.path)
-        path = os.path.abspath(target.path)
-        bounds = project.files.bounds_of(path, None, settings.torch_version)
-        key = _digest(
-            _maker(), os.getcwd(), target.path, project.state, project.table.stamps[path][4],
-            _settings_text(settings), repr(bounds),
-        )  # fmt: skip
+        key = self._key(project, target.path)
         kept = project.table.verdicts.get(target.path)
         outcome = None
         if kept is not None and kept[0] == key:
@@ -189,20 +191,14 @@ def _stamp(path: str, known: Stamp | None) -> Stamp:
 
 
 def _encoded(table: _Table) -> bytes:
-    payload = marshal.dumps((FORMAT, table.stamps, table.verdicts))
-    return _MAGIC + blake2b(payload, digest_size=_CHECKSUM).digest() + payload
+    return sealed(_MAGIC, marshal.dumps((FORMAT, table.stamps, table.verdicts)))
 
 
 def _read(place: str) -> _Table | None:
     """The table of a project, None where there is none, or a damaged one."""
     try:
         with open(place, "rb") as file:
-            data = file.read()
-    except OSError:
+            version, stamps, verdicts = marshal.loads(opened(_MAGIC, file.read()))
+    except (OSError, ValueError):
         return None
-    start = len(_MAGIC) + _CHECKSUM
-    payload = data[start:]
-    if data[:start] != _MAGIC + blake2b(payload, digest_size=_CHECKSUM).digest():
-        return None
-    version, stamps, verdicts = marshal.loads(payload)
     return _Table(stamps, verdicts) if version == FORMAT else None

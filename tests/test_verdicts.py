@@ -286,3 +286,22 @@ def test_every_outcome_comes_back_as_it_was(project: Path) -> None:
 def test_what_is_no_value_of_the_model_is_refused(value: object) -> None:
     with pytest.raises(ValueError):
         restored(value)
+
+
+@pytest.mark.parametrize("change", [second_of_a_name, change_helper, manifest_changed])
+def test_what_changes_while_files_are_judged_keeps_nothing(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], old_clock: None
+) -> None:
+    cache = tmp_path / "cache"
+    keep = verdicts.Verdicts.keep
+
+    def late(self: verdicts.Verdicts, fresh: list[Outcome]) -> None:
+        change(small)
+        keep(self, fresh)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verdicts.Verdicts, "keep", late)
+        outcomes(cache)
+    kept = [table for place in (cache / "verdicts").iterdir() if (table := verdicts._read(str(place)))]
+    assert [table.verdicts for table in kept] == [{}]
+    assert outcomes(cache) == outcomes(None)

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 
-from ckpt_lint.cache_folder import write_whole
+from ckpt_lint.cache_folder import opened, sealed, write_whole
 from ckpt_lint.source import store
 from ckpt_lint.source.parse import Parsed
 
 _MAGIC = b"CKPF1"
-_CHECKSUM = 16
 _SIZE = 8
 
 
@@ -82,13 +81,9 @@ class FactCache:
 
 
 def _encoded(parsed: Parsed) -> bytes:
-    payload = parsed.size.to_bytes(_SIZE, "little") + store.encode(parsed.module)
-    return _MAGIC + blake2b(payload, digest_size=_CHECKSUM).digest() + payload
+    return sealed(_MAGIC, parsed.size.to_bytes(_SIZE, "little") + store.encode(parsed.module))
 
 
 def _decoded(data: bytes) -> Parsed:
-    start = len(_MAGIC) + _CHECKSUM
-    payload = data[start:]
-    if data[:start] != _MAGIC + blake2b(payload, digest_size=_CHECKSUM).digest():
-        raise ValueError("not an entry of this cache, or a damaged one")
+    payload = opened(_MAGIC, data)
     return Parsed(store.decode(payload[_SIZE:]), int.from_bytes(payload[:_SIZE], "little"))
