@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ckpt_lint import rules, suppress, unused
+from ckpt_lint.boundary import guarded
 from ckpt_lint.edits import ast_parses, converge
 from ckpt_lint.facts.explained import facts_at
 from ckpt_lint.facts.view import Facts, Other, Report, View
@@ -76,49 +76,39 @@ class Judged:
 
 def check(source: Source, *, project: Project, settings: Settings) -> Outcome:
     """Judge one source. Whatever goes wrong becomes an outcome of its own: nothing is raised."""
-    try:
-        judged = judge(source, project=project, settings=settings)
-    except Exception as error:  # the per-file boundary: one file must not take the run with it
-        return Outcome(source.path, problems=(_internal(error),))
-    problems = (*source.problems, *judged.problems)
-    return Outcome(
-        source.path, judged.findings, problems, judged.suppressed, parsed=judged.parsed, notes=judged.notes
-    )
 
+    def judged() -> Outcome:
+        found = judge(source, project=project, settings=settings)
+        problems = (*source.problems, *found.problems)
+        return Outcome(source.path, found.findings, problems, found.suppressed, parsed=found.parsed, notes=found.notes)
 
-def guarded(path: str, judge: Callable[[], Outcome]) -> Outcome:
-    """The outcome that `judge` gives for the file `path`; whatever goes wrong in it becomes one. Nothing is raised."""
-    try:
-        return judge()
-    except Exception as error:  # the same boundary, for checkpoint files
-        return Outcome(path, problems=(_internal(error),))
+    return guarded(source.path, judged)
 
 
 def fix(source: Source, *, project: Project, settings: Settings, unsafe: bool) -> tuple[Source, Outcome]:
-    """Apply fixes to the fixed point; the outcome holds the findings that are left and what was fixed."""
+    """Apply fixes to the fixed point; the outcome holds the findings that are left and what was fixed.
+
+    Nothing is raised: where anything goes wrong the source comes back as it was.
+    """
     wanted = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
-    last: list[Judged] = []
+    fixed = source
 
     def findings_of(current: Source) -> Sequence[Finding]:
-        last[:] = [judge(current, project=project, settings=settings)]
-        return last[0].findings
+        return judge(current, project=project, settings=settings).findings
 
-    try:
+    def mended() -> Outcome:
+        nonlocal fixed
         done = converge(source, findings_of, applicabilities=wanted, parsers=PARSERS)
         final = judge(done.source, project=project, settings=settings)
-    except Exception as error:  # the same boundary, for fixing
-        return source, Outcome(source.path, problems=(_internal(error),))
-    problems = (*source.problems, *final.problems, *done.problems)
-    outcome = Outcome(
-        source.path,
-        final.findings,
-        problems,
-        final.suppressed,
-        dict(done.applied),
-        parsed=final.parsed,
-        notes=final.notes,
-    )
-    return done.source, outcome
+        problems = (*source.problems, *final.problems, *done.problems)
+        applied = dict(done.applied)
+        fixed = done.source
+        return Outcome(
+            source.path, final.findings, problems, final.suppressed, applied, parsed=final.parsed, notes=final.notes
+        )
+
+    outcome = guarded(source.path, mended)
+    return fixed, outcome
 
 
 def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
@@ -308,9 +298,3 @@ def _naming(finding: Finding, others: Sequence[Finding]) -> Finding:
         return finding
     names = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in others))
     return replace(finding, message=f"{finding.message} (also {names})")
-
-
-def _internal(error: Exception) -> Problem:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
-    return Problem(Status.INTERNAL_ERROR, f"internal error, please report it: {type(error).__name__}: {error} ({where})")

@@ -47,6 +47,11 @@ Patterns are those of `.gitignore`, relative to the folder of the file that they
 (`CKP302`), prefix (`CKP3`), name (`load-without-weights-only`), group (`security`) or `ALL`. A prefix or group turns on
 the rules that are on by default; one that is off needs its full code, its name, or `ALL`.
 
+A repository may be anybody's: what stands in its files runs no code, and reads nothing outside of it. `extend`, the
+checkpoints of `checkpoints`, and files that a manifest includes lie in the Git repository, links followed (where there
+is none: in the folder of the file, for configurations also in the working folder above it), and `verify` does not run
+the interpreter that `python` names. `--config FILE` and `--config KEY=VALUE` are believed.
+
 """
 _COMMANDS = """# Command line
 

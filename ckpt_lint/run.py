@@ -211,7 +211,7 @@ class Worker:
 
     def _check_checkpoint(self, path: str, settings: Settings) -> FileResult:
         from ckpt_lint.checkpoint_file import check_file
-        from ckpt_lint.engine import guarded
+        from ckpt_lint.boundary import guarded
 
         return FileResult(guarded(path, lambda: check_file(path, settings, deep=self.mode.deep)))
 

@@ -125,7 +125,8 @@ class Settings:
     The fixes of `unfixable` codes are left out; those of `made_safe` and `made_unsafe` ones are taken for such.
     `source` names the configuration file, None where there is none. `python` and `checkpoints` (file or function to
     globs, relative to `root`) are for the verifier. `checkpoint_files` are the checkpoint files that a folder is searched
-    for: by default none.
+    for: by default none. `foreign` are the keys, of those that could make us run or read something, that a file of the
+    repository gave and nobody who started the run.
     """
 
     selected: frozenset[str] = frozenset()
@@ -154,6 +155,7 @@ class Settings:
     python: str | None = None
     checkpoints: tuple[tuple[str, tuple[str, ...]], ...] = ()
     checkpoint_files: tuple[Patterns, ...] = ()
+    foreign: frozenset[str] = frozenset()
 
     @classmethod
     def isolated(cls, rules: Iterable[RuleInfo], *, root: str = "/") -> Settings:

@@ -19,7 +19,8 @@ from ckpt_lint.verify.apply import Applied, apply
 from ckpt_lint.verify.as_data import as_json, as_sarif
 from ckpt_lint.verify.as_text import as_text
 from ckpt_lint.verify.evidence import as_markdown
-from ckpt_lint.verify.interpreter import candidates
+from ckpt_lint.verify.interpreter import Configured, candidates
+from ckpt_lint.verify.mapped import refuse_outside
 from ckpt_lint.verify.matching import SUFFIXES, Finder, Given, Headers, given
 from ckpt_lint.verify.session import Progress, Request, Verified, verify
 from ckpt_lint.verify.sites import Linted, lint
@@ -47,18 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verified(arguments: argparse.Namespace, linted: Linted, named: Given, settings: Settings) -> Verified:
+    if "checkpoints" in settings.foreign:
+        refuse_outside(settings)
     finder = Finder(Headers(), named, dict(settings.checkpoints), settings.root)
     matches = finder.of_all(linted.sites)
     root = linted.sites[0].root if linted.sites else os.getcwd()
     base = settings.root if settings.source is not None else root
-    pythons = candidates(named=arguments.python, configured=settings.python, root=base)
+    configured = Configured(settings.python, base, foreign="python" in settings.foreign)
+    pythons = candidates(named=arguments.python, configured=configured, trust=arguments.trust_project_python)
     request = Request(pythons, arguments.timeout, full=arguments.full, trust=arguments.trust)
     return verify(linted.sites, matches, request, _progress())
 
 
-def _show(
-    arguments: argparse.Namespace, configs: Configs, linted: Linted, verified: Verified, named: Given
-) -> None:
+def _show(arguments: argparse.Namespace, configs: Configs, linted: Linted, verified: Verified, named: Given) -> None:
     if arguments.shown_as == "json":
         sys.stdout.write(as_json(verified, missing=named.missing))
     elif arguments.shown_as == "sarif":

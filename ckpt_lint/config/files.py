@@ -10,11 +10,14 @@ from typing import Any
 from ckpt_lint.config.merge import merge
 from ckpt_lint.config.options import ConfigError, Layer, check_options
 from ckpt_lint.model import RuleInfo
+from ckpt_lint.project.outside import lies_outside
 from ckpt_lint.settings import CHECKPOINT_FILES, Patterns, Settings
 
 OWN_FILE = "ckpt-lint.toml"
 PYPROJECT = "pyproject.toml"
 _LONGEST_CHAIN = 10
+WARY = ("python", "checkpoints")
+"""The keys that `verify` runs or reads something for."""
 
 
 @dataclass
@@ -56,12 +59,14 @@ class Configs:
 
     def _settings_of(self, file: str | None) -> Settings:
         if file not in self._by_file:
-            root = self.working_folder if file is None or self.config is not None else os.path.dirname(file)
-            layers = () if file is None else read_layers(file, base=root, trusted=self.config is not None)
+            trusted = self.config is not None
+            root = self.working_folder if file is None or trusted else os.path.dirname(file)
+            layers = () if file is None else read_layers(file, base=root, trusted=trusted)
             merged = merge([*layers, *self.overrides], self.rules, root=root)
             usual = (Patterns(root, CHECKPOINT_FILES),) if self.checkpoints else ()
             files = (*merged.checkpoint_files, *usual)
-            self._by_file[file] = replace(merged, source=file, gate=self.gate, checkpoint_files=files)
+            foreign = frozenset() if trusted else _foreign(layers, self.overrides)
+            self._by_file[file] = replace(merged, source=file, gate=self.gate, checkpoint_files=files, foreign=foreign)
         return self._by_file[file]
 
 
@@ -86,6 +91,8 @@ def read_layers(file: str, *, base: str, trusted: bool = False) -> tuple[Layer, 
 
     A file of a repository extends no file outside of it, unless it is `trusted`: named by whoever started the run.
     """
+    if not trusted and lies_outside(file, os.path.dirname(file)):
+        raise ConfigError(f"{_shown(file)}: it is a link out of the repository, and not read")
     layers: list[Layer] = []
     wanted: str | None = file
     while wanted is not None:
@@ -125,22 +132,20 @@ def _extended(layer: Layer, *, trusted: bool) -> str | None:
     if target is None or layer.file is None:
         return None
     path = os.path.normpath(os.path.join(os.path.dirname(layer.file), os.path.expanduser(target)))
-    if not trusted and _leaves_repository(layer.file, path):
+    if not trusted and lies_outside(path, os.path.dirname(layer.file)):
         raise ConfigError(f"{layer.origin}: `extend`: {target} lies outside of the repository and is not read")
     if not os.path.isfile(path):
         raise ConfigError(f"{layer.origin}: `extend`: no such file: {target}")
     return path
 
 
-def _leaves_repository(file: str, target: str) -> bool:
-    """Whether `target`, links followed, lies outside of the Git repository of `file`; it need not be anybody's we trust."""
-    folder = os.path.dirname(os.path.realpath(file))
-    while not os.path.exists(os.path.join(folder, ".git")):
-        if os.path.dirname(folder) == folder:
-            return False
-        folder = os.path.dirname(folder)
-    real = os.path.realpath(target)
-    return os.path.commonpath((folder, real)) != folder
+def _foreign(layers: Sequence[Layer], overrides: Sequence[Layer]) -> frozenset[str]:
+    """The keys to be wary of that files of the repository give, and the command line does not."""
+    return frozenset(
+        key
+        for key in WARY
+        if any(key in one.options for one in layers) and not any(key in one.options for one in overrides)
+    )
 
 
 def _table_of(file: str) -> Mapping[str, Any] | None:

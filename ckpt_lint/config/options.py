@@ -260,13 +260,13 @@ OPTIONS: Mapping[str, Option] = {
     "python": Option(
         _TEXT,
         "the active environment",
-        "The interpreter that has torch, for `ckpt-lint verify`.",
+        "The interpreter that has torch, for `ckpt-lint verify`; run only with `--trust-project-python`.",
         'python = ".venv/bin/python"',
     ),
     "checkpoints": Option(
         Kind("table of files or functions and patterns", _globs),
         "{}",
-        "Where the checkpoints of a file or function lie, for `ckpt-lint verify`: names to globs.",
+        "Where in the repository the checkpoints of a file or function lie, for `ckpt-lint verify`: names to globs.",
         'checkpoints = { "train.py" = ["runs/*/last.pt"], "eval.restore" = ["weights/*.pth"] }',
     ),
     "api": Option(

@@ -119,16 +119,30 @@ def declared_torch(
     """
     if override is not None:
         return override
+    folder, limit = os.path.dirname(os.path.abspath(path)), bounds_limit(path, root, cache.roots)
+    reader = _within(limit, reader)
     block = _from_script_block(path, source_text, reader) if source_text is not None else None
     if block is not None:
         return block
     cells = read_cells(notebook_manifests, reader)
     if cells.names_torch:
         return _bounds(cells, os.path.dirname(path))
-    folder, limit = os.path.dirname(os.path.abspath(path)), bounds_limit(path, root, cache.roots)
     if (folder, limit) not in cache.answers:
         cache.answers[folder, limit] = _nearest(folder, limit, cache, reader)
     return cache.answers[folder, limit]
+
+
+def _within(limit: str, reader: Reader) -> Reader:
+    """A reader of files in the folder `limit` alone, links followed: a manifest may include what is none of its business."""
+    folder = os.path.realpath(limit)
+
+    def read(path: str) -> str | None:
+        real = os.path.realpath(path)
+        if real != folder and not real.startswith(os.path.join(folder, "")):
+            raise ValueError("it lies outside of the repository")
+        return reader(path)
+
+    return read
 
 
 def parse_override(text: str) -> TorchBounds:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ckpt_lint.verify.child import Child, NoTorch
-from ckpt_lint.verify.interpreter import Candidate
+from ckpt_lint.verify.interpreter import FLAG, Candidate
 from ckpt_lint.verify.judge import judge, judge_keys
 from ckpt_lint.verify.matching import Match
 from ckpt_lint.verify.plan import Plan, check, needs_no_load, plan, unreadable
@@ -57,6 +57,10 @@ class Loader:
     def _started(self) -> Child | None:
         used = [one for one in self.request.pythons if self.torch is None or one.python == self.torch.python]
         for candidate in used:
+            if candidate.refused:
+                how = f"{FLAG} runs it, --python names another"
+                self.tried.append(f"{candidate.python} was not run: {candidate.refused}; {how}")
+                continue
             try:
                 return Child(candidate.python, candidate.origin, seconds=self.request.seconds)
             except NoTorch as error:

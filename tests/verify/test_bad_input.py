@@ -19,7 +19,7 @@ from ckpt_lint.verify import child as child_module
 from ckpt_lint.verify.child import Child, NoTorch
 from ckpt_lint.verify.protocol import Job, LoadOptions, identity
 from tests.cli.command import ckpt_lint
-from tests.verify.projects import ANYWHERE, CHECKPOINTS, RESTORE, RESUME, digests, project, verify
+from tests.verify.projects import ANYWHERE, CHECKPOINTS, QUIET, RESTORE, RESUME, digests, project, verify
 
 
 @pytest.mark.parametrize(
@@ -122,22 +122,104 @@ def test_an_interpreter_without_torch(tmp_path: Path) -> None:
 
 def test_an_active_environment_without_torch_is_passed_by_and_that_is_said(tmp_path: Path) -> None:
     project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
-    venv.create(tmp_path / ".venv", with_pip=False)
-    said = verify(tmp_path)
+    venv.create(tmp_path / "active", with_pip=False)
+    said = verify(tmp_path, env={"VIRTUAL_ENV": str(tmp_path / "active")})
     assert said.code == 0 and said.document["torch"]["origin"] == "our own"
-    assert ["the project's .venv" in line for line in said.document["not_used"]] == [True]
+    assert ["the active VIRTUAL_ENV" in line for line in said.document["not_used"]] == [True]
 
 
-def test_the_setting_names_the_interpreter(tmp_path: Path) -> None:
-    project(tmp_path, RESTORE.format(name="last.pt"), last="state_dict.pt")
-    link = tmp_path / "env" / "bin"
-    link.mkdir(parents=True)
-    (link / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (link / "python").chmod(0o755)
-    with (tmp_path / "pyproject.toml").open("a") as stream:
+def _interpreter(folder: Path, canary: Path | None = None) -> str:
+    """An environment whose python is ours; with a canary it says that it was run, and runs."""
+    (folder / "bin").mkdir(parents=True)
+    sing = f'echo run >> "{canary}"\n' if canary is not None else ""
+    _script(folder / "bin" / "python", f'{sing}exec "{sys.executable}" "$@"')
+    return str(folder)
+
+
+def _hostile(folder: Path) -> Path:
+    """A project that names an interpreter and holds one, both with a canary, and the place of the canary."""
+    canary = folder / "canary"
+    project(folder, RESTORE.format(name="last.pt"), last="state_dict.pt")
+    for name in (".venv", "env", "python3"):
+        _interpreter(folder / name, canary)
+    with (folder / "pyproject.toml").open("a") as stream:
         stream.write('[tool.ckpt-lint]\npython = "env"\n')
+    return canary
+
+
+def test_an_interpreter_of_the_project_is_not_run(tmp_path: Path) -> None:
+    canary = _hostile(tmp_path)
     said = verify(tmp_path)
-    assert (said.code, said.document["torch"]["origin"]) == (0, "the setting `python`")
+    assert not canary.exists()
+    assert (said.code, said.document["torch"]["origin"]) == (0, "our own"), "ours has torch, and is used"
+    (line,) = said.document["not_used"]
+    assert line.startswith(f"{tmp_path}/env/bin/python was not run: the project's setting `python` names it")
+    assert "--trust-project-python" in line and "--python" in line
+
+
+def test_nor_is_its_venv_where_no_other_interpreter_has_torch(tmp_path: Path) -> None:
+    canary = _hostile(tmp_path)
+    bare = tmp_path.parent / "bare"
+    venv.create(bare, with_pip=False)
+    packages = next((bare / "lib").glob("python*")) / "site-packages"
+    own = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "own.pth").write_text(f"{Path(__file__).parents[2]}\n")
+    for path in own:
+        for name in ("libcst", "packaging", "pathspec", "typing_extensions", "yaml", "rich"):
+            if (Path(path) / name).exists():
+                (packages / name).symlink_to(Path(path) / name)
+    ran = subprocess.run(
+        [bare / "bin" / "python", "-m", "ckpt_lint", "verify", ".", "--isolated"], cwd=tmp_path,
+        env={**os.environ, **QUIET, "PYTHONPATH": ""}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not canary.exists() and ran.returncode == 3
+    assert f"not used: {tmp_path}/.venv/bin/python was not run: it lies in the project" in ran.stdout, ran.stderr
+    assert "no torch in" in ran.stdout and "--trust-project-python" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "origin"),
+    [
+        (("--trust-project-python",), {}, "the setting `python`"),
+        (("--trust-project-python", "--isolated"), {}, "the project's .venv"),
+        (("--python", ".venv"), {}, "--python"),
+        (("--config", "pyproject.toml"), {}, "the setting `python`"),
+        (("--config", "python = 'env'"), {}, "the setting `python`"),
+        ((), {"VIRTUAL_ENV": ".venv"}, "the active VIRTUAL_ENV"),
+    ],
+)
+def test_whoever_starts_the_run_can_have_it_run(
+    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], origin: str
+) -> None:
+    canary = _hostile(tmp_path)
+    said = verify(tmp_path, *arguments, env={name: str(tmp_path / value) for name, value in variables.items()})
+    assert (said.code, said.document["torch"]["origin"]) == (0, origin) and canary.exists()
+
+
+def test_a_bare_name_is_a_program_of_path_and_no_file_of_the_project(tmp_path: Path) -> None:
+    canary = _hostile(tmp_path)
+    known = _interpreter(tmp_path.parent / "known")
+    (Path(known) / "bin" / "python").rename(Path(known) / "bin" / "python3")
+    said = verify(tmp_path, "--python", "python3", env={"PATH": f"{known}/bin{os.pathsep}{os.environ['PATH']}"})
+    assert said.code == 0 and said.document["torch"]["python"] == f"{known}/bin/python3" and not canary.exists()
+
+
+def test_settings_name_no_checkpoint_outside_of_the_repository(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "repo", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        project(folder, RESTORE.format(name="nowhere.pt"), last="state_dict.pt")
+    (inside / "link.pt").symlink_to(outside / "last.pt")
+    (inside / "runs").symlink_to(outside)
+    (inside / "a").mkdir()
+    plain = (inside / "pyproject.toml").read_text()
+    for pattern in (f"{outside}/*.pt", "../outside/last.pt", "link.pt", "runs/*.pt", "?/../../outside/*.pt"):
+        (inside / "pyproject.toml").write_text(f'{plain}[tool.ckpt-lint.checkpoints]\n"train.py" = "{pattern}"\n')
+        ran = ckpt_lint("verify", ".", cwd=inside, env=QUIET)
+        assert (ran.code, ran.out) == (2, ""), pattern
+        assert "`checkpoints`: " in ran.err and "outside of the repository" in ran.err and "--checkpoint" in ran.err
+        said = verify(inside, "--config", "pyproject.toml")
+        assert (said.code, said.verdicts) == (0, ["confirmed"]), "named by whoever starts the run"
 
 
 def _script(path: Path, text: str) -> Path:

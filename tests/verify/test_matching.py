@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ckpt_lint.verify.interpreter import candidates
+from ckpt_lint.verify.interpreter import Configured, candidates
 from tests.verify.projects import ANYWHERE, MANIFEST, RESTORE, RESUME, project, verify
 
 COMPUTED = """\
@@ -152,25 +152,33 @@ def _environment(folder: Path) -> str:
 def test_interpreters_in_order(tmp_path: Path) -> None:
     active, conda = _environment(tmp_path / "active"), _environment(tmp_path / "conda")
     _environment(tmp_path / "project" / ".venv")
-    root = str(tmp_path / "project")
-    found = candidates(
-        named=None, configured=None, root=root, environment={"VIRTUAL_ENV": active, "CONDA_PREFIX": conda}
-    )
-    assert [one.origin for one in found] == [
-        "the active VIRTUAL_ENV", "the active CONDA_PREFIX", "the project's .venv", "our own",
-    ]  # fmt: skip
-    assert found[0].python == f"{active}/bin/python" and found[-1].python == sys.executable
+    here = Configured(None, str(tmp_path / "project"))
+    environment = {"VIRTUAL_ENV": active, "CONDA_PREFIX": conda}
+    for trust in (True, False):
+        found = candidates(named=None, configured=here, trust=trust, environment=environment)
+        origins = ["the active VIRTUAL_ENV", "the active CONDA_PREFIX", "our own"]
+        origins.insert(2 if trust else 3, "the project's .venv")
+        assert [one.origin for one in found] == origins
+        assert found[0].python == f"{active}/bin/python" and found[3 if trust else 2].python == sys.executable
+        assert [one.origin for one in found if one.refused] == ([] if trust else ["the project's .venv"])
 
 
 def test_a_named_interpreter_is_the_only_one(tmp_path: Path) -> None:
     active = _environment(tmp_path / "active")
     for named, configured, origin in ((active, None, "--python"), (None, "active", "the setting `python`")):
-        found = candidates(
-            named=named, configured=configured, root=str(tmp_path), environment={"VIRTUAL_ENV": "/nowhere"}
-        )
+        setting = Configured(configured, str(tmp_path), foreign=False)
+        found = candidates(named=named, configured=setting, environment={"VIRTUAL_ENV": "/nowhere"})
         assert [(one.python, one.origin) for one in found] == [(f"{active}/bin/python", origin)]
 
 
+def test_an_interpreter_of_the_project_that_is_active_is_not_refused(tmp_path: Path) -> None:
+    active = _environment(tmp_path / ".venv")
+    setting = Configured(".venv/bin/python", str(tmp_path))
+    found = candidates(named=None, configured=setting, environment={"VIRTUAL_ENV": active})
+    assert [(one.python, one.refused) for one in found] == [(f"{active}/bin/python", ""), (sys.executable, "")]
+
+
 def test_only_our_own_is_left(tmp_path: Path) -> None:
-    (found,) = candidates(named=None, configured=None, root=str(tmp_path), environment={"VIRTUAL_ENV": "/nowhere"})
+    setting = Configured(None, str(tmp_path))
+    (found,) = candidates(named=None, configured=setting, environment={"VIRTUAL_ENV": "/nowhere"})
     assert found.origin == "our own"
