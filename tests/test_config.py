@@ -87,6 +87,32 @@ def test_a_repository_extends_nothing_outside_of_it(target: str, monkeypatch: py
         assert settings("repo/a.py", config=os.path.abspath("repo/ckpt-lint.toml")).selected == {"CKP101", "CKP102"}
 
 
+def test_without_a_repository_the_folder_and_the_working_folder_above_it_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("outside.toml", "select = ['CKP1']\n")
+    write("here/unpacked/ckpt-lint.toml", "extend = '../../outside.toml'\n")
+    for working in ("here", "here/unpacked"):
+        monkeypatch.chdir(tmp_path / working)
+        with pytest.raises(ConfigError, match="lies outside of the repository"):
+            settings(str(tmp_path / "here" / "unpacked" / "a.py"))
+    monkeypatch.chdir(tmp_path)
+    assert settings("here/unpacked/a.py").selected == {"CKP101", "CKP102"}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="lies outside of the repository"):
+        settings("here/unpacked/a.py")
+
+
+def test_a_configuration_that_is_a_link_out_of_the_repository_is_not_read() -> None:
+    write("outside.toml", "secret = 1\n")
+    write("repo/.git/HEAD", "")
+    Path("repo/ckpt-lint.toml").symlink_to("../outside.toml")
+    with pytest.raises(ConfigError, match="a link out of the repository") as error:
+        settings("repo/a.py")
+    assert "secret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

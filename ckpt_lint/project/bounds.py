@@ -120,7 +120,7 @@ def declared_torch(
     if override is not None:
         return override
     folder, limit = os.path.dirname(os.path.abspath(path)), bounds_limit(path, root, cache.roots)
-    reader = _within(limit, reader)
+    reader = _within(limit, folder, reader)
     block = _from_script_block(path, source_text, reader) if source_text is not None else None
     if block is not None:
         return block
@@ -132,15 +132,18 @@ def declared_torch(
     return cache.answers[folder, limit]
 
 
-def _within(limit: str, reader: Reader) -> Reader:
-    """A reader of files in the folder `limit` alone, links followed: a manifest may include what is none of its business."""
-    folder = os.path.realpath(limit)
+def _within(limit: str, base: str, reader: Reader) -> Reader:
+    """A reader of files in the folder `limit` alone, links followed: a manifest may include what is none of its business.
+
+    Relative paths, which a notebook writes, are relative to `base`.
+    """
+    inside = os.path.join(os.path.realpath(limit), "")
 
     def read(path: str) -> str | None:
-        real = os.path.realpath(path)
-        if real != folder and not real.startswith(os.path.join(folder, "")):
+        full = os.path.join(base, path)
+        if not os.path.realpath(full).startswith(inside):
             raise ValueError("it lies outside of the repository")
-        return reader(path)
+        return reader(full)
 
     return read
 

@@ -47,6 +47,7 @@ def test_toml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     if "ckpt-lint" not in document.get("tool", {}):
         assert set(document.get("tool", document)) <= {"ruff", "language", "language-server"}, f"{block}: who reads this?"
         return
+    (tmp_path / ".git").mkdir()
     (tmp_path / "ckpt-lint.toml").write_text("")
     folder = tmp_path / "project"
     folder.mkdir()

@@ -86,6 +86,32 @@ def test_requirements_files_include_each_other(tmp_path: object) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "-r ../../secret.txt\n"),
+        ("requirements.txt", "-c {outside}/secret.txt\n"),
+        ("requirements.txt", "-r link.txt\n"),
+        ("requirements-dev.txt", "-r folder/secret.txt\n"),
+        ("setup.cfg", "[options]\ninstall_requires = file: ../../secret.txt\n"),
+        ("pyproject.toml", "[project]\nname='p'\n[tool.setuptools.dynamic]\ndependencies = {{file = ['../../secret.txt']}}\n"),
+    ],
+)
+def test_a_manifest_includes_nothing_outside_of_the_repository(tmp_path: Path, name: str, text: str) -> None:
+    outside, inside = tmp_path / "a", tmp_path / "a" / "b" / "repo"
+    inside.mkdir(parents=True)
+    (outside / "secret.txt").write_text("torch==1.9 has a secret\ntorch<2\n")
+    (inside / "link.txt").symlink_to(outside / "secret.txt")
+    (inside / "folder").symlink_to(outside)
+    (inside / ".git").mkdir()
+    bounds = declared(inside, {name: text.format(outside=outside)})
+    assert "secret" not in repr(bounds.problems).replace("secret.txt", "") and not bounds.declared
+    assert bounds.problems == () or "outside of the repository" in bounds.problems[0][2]
+    (inside / ".git").rmdir()
+    bounds = declared(outside, {f"b/repo/{name}": text.format(outside=outside)}, "b/repo/train.py")
+    assert "has a secret" in repr(bounds), "inside it is read"
+
+
 def test_many_requirements_files_that_include_each_other_are_read_once(tmp_path: object) -> None:
     everything = "".join(f"-r requirements{number}.txt\n" for number in range(30))
     files = {f"requirements{number}.txt": f"torch>=2.{number}\n" + everything for number in range(30)}
