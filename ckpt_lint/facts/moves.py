@@ -90,9 +90,23 @@ class Placement:
 
 
 def _touches_devices(node: t.Node) -> bool:
-    """Whether code moves something: `.cuda()`, `.to(device)`, `.to(args.device)`, `.to("cuda")`."""
-    calls = (n for n in t.walk(node) if isinstance(n, t.Call))
+    """Whether code that makes a module moves something: `.cuda()`, `.to(device)`, `.to(args.device)`, `.to("cuda")`."""
+    calls = (n for part in _run_when_made(node) for n in t.walk(part) if isinstance(n, t.Call))
     return any(isinstance(call.func, t.Attribute) and _is_shown_move(call, call.func) for call in calls)
+
+
+def _run_when_made(node: t.Node) -> list[t.Node]:
+    """What runs when a module is made: of a class its body, `__init__` and the methods that this speaks of."""
+    if not isinstance(node, t.ClassDef):
+        return [node]
+    methods = {part.name: part for part in node.body if isinstance(part, t.FunctionDef)}
+    parts: list[t.Node] = [part for part in node.body if not isinstance(part, t.FunctionDef)]
+    names = [name for name in ("__new__", "__init__", "__post_init__") if name in methods]
+    for name in names:
+        parts.append(methods[name])
+        spoken = (n.attr for n in t.walk(methods[name]) if isinstance(n, t.Attribute))
+        names.extend(attr for attr in spoken if attr in methods and attr not in names)
+    return parts
 
 
 def _is_shown_move(call: t.Call, func: t.Attribute) -> bool:
