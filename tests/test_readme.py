@@ -53,6 +53,7 @@ def tables(name: str) -> list[dict[str, Any]]:
 def test_the_configuration_is_accepted(tmp_path: Path) -> None:
     texts = [block for block in blocks("toml") if "tool" in tomllib.loads(block) and "ckpt-lint" in block]
     assert texts
+    (tmp_path / ".git").mkdir()
     (tmp_path / "ckpt-lint.toml").write_text("")
     for number, text in enumerate(texts):
         folder = tmp_path / str(number)
