@@ -15,7 +15,7 @@ class Limits:
 
     What is granted grows with the file (`work_per_kilobyte`, `memory_per_kilobyte`): a header is a small part of an
     honest checkpoint, so one with many tensors is a large file, and all that a small hostile one holds is its header.
-    The smallest file may have 16,000 tensors; one of 256 MB, which is 5 kB for each, has 50,000.
+    The smallest file may have 12,000 tensors; one of 80 MB, which is 4 kB for each, has 20,000.
     """
 
     pickle_bytes: int = 256 << 20

@@ -30,6 +30,7 @@ _DIMENSIONS = {0x85: 1, 0x86: 2, 0x87: 3}
 _KEPT = 4096
 _WORK, _MEMORY = 82, 1100
 _HOOKS = Later()
+_ABSENT = [ABSENT] * 7
 
 
 def mark_or_tensor(m: Machine) -> None:
@@ -90,12 +91,13 @@ def _refused(call: Called) -> tuple[Value, Value]:
 
 
 def _remember(m: Machine, places: list[int], values: tuple[Value, ...]) -> None:
-    memo = m.memo
+    memo, first, end = m.memo, places[0], places[-1] + 1
+    if end - first == len(places) and end <= len(memo) and not m.far and memo[first:end] == _ABSENT[: len(places)]:
+        memo[first:end] = values
+        m.memo_count += len(places)
+        return
     for place, value in zip(places, values):
-        if place < len(memo) and memo[place] is not ABSENT:
-            memo[place] = value
-        else:
-            m.put(place, value)
+        m.put(place, value)
 
 
 def _number(text: bytes) -> int:
@@ -107,7 +109,9 @@ def _number(text: bytes) -> int:
 
 def _places(*texts: bytes | None) -> list[int]:
     """The places of the memo that are written, where they count up; else nothing."""
-    places = [_number(text) for text in texts if text is not None]
+    places = [text[1] if len(text) == 2 else int.from_bytes(text[1:], "little") for text in texts if text is not None]
+    if places == list(range(places[0], places[0] + len(places))):  # as torch.save writes them
+        return places
     return places if all(map(int.__lt__, places, places[1:])) else []
 
 

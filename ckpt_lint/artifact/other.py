@@ -30,6 +30,7 @@ _NPY_HEADER, _NPY_LITERAL = 1 << 20, 1 << 16
 _NPY_NUMBER = re.compile(r"[<>|=][biufc](\d{1,3})\Z")
 _NPY_PLAIN = re.compile(r"[<>|=]?[?biufcSUVmM]\d*(\[\d*\w*\])?\Z")
 _DIMENSIONS = 1000
+_METADATA = 100_000
 _OF_A_VALUE, _VALUE_MEMORY, _OF_A_LITERAL = 6, 90, 10
 _DCP_PARTS, _DCP_PART = 256, 4 << 20
 
@@ -72,6 +73,8 @@ def read_safetensors(draft: Draft) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         _broken(draft, "the entry '__metadata__' of its header holds more than text")
         return
+    if len(metadata) > _METADATA:
+        raise LimitReached(f"its header holds more than {_METADATA:,} entries of metadata")
     draft.metadata = [(key[:200], value[:500]) for key, value in sorted(metadata.items())]
     _safetensors_entries(draft, table, 8 + length)
 
