@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ckpt_lint import apis
+from ckpt_lint.facts.devices import unmoved
 from ckpt_lint.facts.values import Values
 from ckpt_lint.facts.world import World
 from ckpt_lint.source import flow
@@ -15,6 +16,7 @@ from ckpt_lint.source.module import ModuleFacts, last_name
 
 MOVERS = frozenset({"to", "cuda", "xpu", "npu", "to_empty"})
 PLACERS = re.compile(r"^(accelerate|deepspeed|lightning|pytorch_lightning|lightning_fabric|colossalai)\b")
+_DEPTH = 3
 _GLOBAL = ("torch.set_default_device", "torch.set_default_tensor_type", "torch.cuda.set_default_device")
 
 
@@ -67,26 +69,35 @@ class Placement:
         froms = (n.module for n in module.nodes if isinstance(n, t.ImportFrom))
         return not any(PLACERS.match(name) for name in (*imported, *froms))
 
-    def starts_on_cpu(self, module: ModuleFacts, expr: t.Expr, at: t.Node) -> bool:
+    def starts_on_cpu(self, module: ModuleFacts, expr: t.Expr, at: t.Node, depth: int = _DEPTH) -> bool:
         """Whether the module that `expr` names was made in the same body by code that moves nothing."""
         bindings = [b for b in module.names.bindings(expr) if b.how not in ("augment", "delete")]
         if not bindings:
             return False
         return all(
-            b.how == "assign" and b.value is not None and self._made_still(module, b.value, expr, at) for b in bindings
+            b.how == "assign" and b.value is not None and self._made_still(module, b.value, at, depth) for b in bindings
         )
 
-    def _made_still(self, module: ModuleFacts, value: t.Expr, expr: t.Expr, at: t.Node) -> bool:
+    def _made_still(self, module: ModuleFacts, value: t.Expr, at: t.Node, depth: int) -> bool:
         if flow.body_of(value) is not flow.body_of(at) or any(is_move(module, node) for node in t.walk(value)):
             return False
-        if isinstance(value, t.Name) or not isinstance(value, t.Call):
+        value = unmoved(self.values, module, value)  # `Net().eval()`
+        if not isinstance(value, t.Call):
             return False
         if any(apis.constructs(name) == apis.MODULE for name in module.names.of(value.func)):
-            return not any(arg.keyword in ("device", "device_map") for arg in value.args)
+            return not any(arg.keyword in ("device", "device_map") for arg in value.args) and all(
+                self._is_still(module, arg.value, at, depth) for arg in value.args
+            )
         found = self.world.callees(module, value)
         return bool(found) and all(not _touches_devices(d.node) for d in found) and (
             apis.MODULE in self.values.kinds(module, value)
         )
+
+    def _is_still(self, module: ModuleFacts, part: t.Expr, at: t.Node, depth: int) -> bool:
+        """Whether an argument of a constructor is no module, or one that lies on the CPU: `DataParallel(net)`."""
+        if not isinstance(part, (t.Name, t.Attribute)) or not self.values.module_like(module, part):
+            return True
+        return depth > 0 and self.starts_on_cpu(module, part, at, depth - 1)
 
 
 def _touches_devices(node: t.Node) -> bool:
@@ -101,7 +112,7 @@ def _run_when_made(node: t.Node) -> list[t.Node]:
         return [node]
     methods = {part.name: part for part in node.body if isinstance(part, t.FunctionDef)}
     parts: list[t.Node] = [part for part in node.body if not isinstance(part, t.FunctionDef)]
-    names = [name for name in ("__new__", "__init__", "__post_init__") if name in methods]
+    names: list[str] = [name for name in ("__new__", "__init__", "__post_init__") if name in methods]
     for name in names:
         parts.append(methods[name])
         spoken = (n.attr for n in t.walk(methods[name]) if isinstance(n, t.Attribute))

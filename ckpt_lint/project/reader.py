@@ -141,7 +141,10 @@ class ProjectFiles:
 
     @cached_property
     def _first_names(self) -> frozenset[str]:
-        return frozenset(part for name in self.index.by_name for part in (name.partition(".")[0],))
+        # A script that lies in a package and is run by its path imports what lies beside it: any folder, any file.
+        folders = (os.path.basename(folder) for folder in self.index.packages)
+        files = (os.path.basename(path).rpartition(".")[0] for path in self.index.paths)
+        return frozenset([*(name.partition(".")[0] for name in self.index.by_name), *folders, *files])
 
     def resolve(self, path: str, module: str, level: int) -> str | None:
         """The project file that an import means."""
