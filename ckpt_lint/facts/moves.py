@@ -89,7 +89,7 @@ class Placement:
                 self._is_still(module, arg.value, at, depth) for arg in value.args
             )
         found = self.world.callees(module, value)
-        return bool(found) and all(not _touches_devices(d.node) for d in found) and (
+        return bool(found) and all(not _is_made_moving(d.node) for d in found) and (
             apis.MODULE in self.values.kinds(module, value)
         )
 
@@ -100,10 +100,15 @@ class Placement:
         return depth > 0 and self.starts_on_cpu(module, part, at, depth - 1)
 
 
-def _touches_devices(node: t.Node) -> bool:
-    """Whether code that makes a module moves something: `.cuda()`, `.to(device)`, `.to(args.device)`, `.to("cuda")`."""
-    calls = (n for part in _run_when_made(node) for n in t.walk(part) if isinstance(n, t.Call))
+def touches_devices(node: t.Node) -> bool:
+    """Whether code moves something: `.cuda()`, `.to(device)`, `.to(args.device)`, `.to("cuda")`."""
+    calls = (n for n in t.walk(node) if isinstance(n, t.Call))
     return any(isinstance(call.func, t.Attribute) and _is_shown_move(call, call.func) for call in calls)
+
+
+def _is_made_moving(node: t.Node) -> bool:
+    """Whether code that makes a module moves something."""
+    return any(touches_devices(part) for part in _run_when_made(node))
 
 
 def _run_when_made(node: t.Node) -> list[t.Node]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoints
-from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
+from ckpt_lint.facts.kinds import DICT, FUNCTION, LOADED, NUMBER, NUMPY, PATH, SEQUENCE, STATE_DICT, STRING
+from ckpt_lint.facts.moves import touches_devices
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import Origin, Values
+from ckpt_lint.facts.world import Definition
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
@@ -17,15 +20,47 @@ from ckpt_lint.source.scopes import Binding
 
 _PLAIN = frozenset({STRING, NUMBER, NUMPY, PATH, FUNCTION})
 _MOVES = frozenset({"to", "cuda", "xpu", "npu"})
+_GENERATOR = re.compile(r"(^|_)(generator|rng|gen)s?$", re.IGNORECASE)
+_DATASETS = frozenset({
+    "torch.utils.data.Dataset", "torch.utils.data.IterableDataset", "torch.utils.data.dataset.Dataset",
+    "torch.utils.data.dataset.IterableDataset", "torch.utils.data.MapDataPipe", "torch.utils.data.IterDataPipe",
+})  # fmt: skip
+"""What runs in the processes of a DataLoader, on the CPU."""
 
 
 def is_deviceless(values: Values, checkpoints: Checkpoints, save: Save) -> bool:
     """Whether a save writes no tensor, or only tensors that the same function made on the CPU or copied to it."""
+    if _made_by_a_dataset(values, save):
+        return True
+    function = flow.body_of(save.call)
+    filled = _comprehension(save)
+    if filled is not None:
+        return _deviceless(values, save.module, filled, function, 4)
     checkpoint = checkpoints.of(save)
     if checkpoint.open or not checkpoint.entries:
         return False
-    function = flow.body_of(save.call)
     return all(_deviceless_entry(values, entry, function) for entry in checkpoint.entries)
+
+
+def _comprehension(save: Save) -> t.Expr | None:
+    """What a saved dict or list is filled with, where a comprehension makes it and nothing is added."""
+    value: t.Expr | None = save.value
+    if isinstance(value, t.Name):
+        bound = save.module.once_bound(value)
+        stored = any(isinstance(place.parent, (t.Subscript, t.Attribute)) for place in save.module.uses(value))
+        value = bound.value if bound is not None and bound.how == "assign" and not stored else None
+    if not isinstance(value, t.Comprehension) or value.kind == "generator":
+        return None
+    return value.value if value.kind == "dict" else value.element
+
+
+def _made_by_a_dataset(values: Values, save: Save) -> bool:
+    """Whether a method of a dataset of torch writes what it made, in a class that moves nothing to a device."""
+    holder = flow.class_of(save.call)
+    if holder is None or values.kinds(save.module, save.value) & {LOADED, STATE_DICT, apis.MODULE}:
+        return False
+    bases = values.world.bases(Definition(save.module, holder))
+    return any(base in _DATASETS for base in bases) and not touches_devices(holder)
 
 
 def _deviceless_entry(values: Values, entry: Entry, function: t.Node) -> bool:
@@ -39,7 +74,7 @@ def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.
     if depth <= 0:
         return False
     if isinstance(value, t.Call) and isinstance(value.func, t.Attribute):
-        if _to_cpu(module, value):
+        if _to_cpu(module, value) or _is_random_state(module, value, value.func):
             return True
         if value.func.attr in _KEEPING:
             return _deviceless(values, module, value.func.value, function, depth - 1)
@@ -122,6 +157,14 @@ def _to_cpu(module: ModuleFacts, call: t.Call) -> bool:
     if last_name(call.func) == "cpu":
         return not call.args
     return last_name(call.func) == "to" and len(call.args) == 1 and module.string(call.args[0].value) == "cpu"
+
+
+def _is_random_state(module: ModuleFacts, call: t.Call, func: t.Attribute) -> bool:
+    """The state of a random generator, which torch gives on the CPU, that of a generator on CUDA, too."""
+    if any(name.startswith("torch.") and name.endswith("get_rng_state") for name in module.names.of(func)):
+        return True
+    generator = module.names.is_a(func.value, "torch.default_generator") or _GENERATOR.search(last_name(func.value))
+    return func.attr == "get_state" and not call.args and bool(generator)
 
 
 def _made_here(module: ModuleFacts, call: t.Call, function: t.Node) -> bool:
