@@ -12,10 +12,10 @@ from ckpt_lint.facts.resume import ResumePath, Resumes
 from ckpt_lint.facts.saves import Saves
 from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.training import Training, TrainingCheckpoint, mentions
-from ckpt_lint.facts.world import Definition, World, bind, is_method_call
+from ckpt_lint.facts.world import CallSite, Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts, last_name
+from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
 from ckpt_lint.source.names import path_key
 from ckpt_lint.source.scopes import Binding
 
@@ -63,7 +63,7 @@ class BestValues:
         paths = [p for p in self.resumes.in_project(module) if p.module in modules]
         path = min(paths, key=lambda p: not p.restores, default=None)
         checkpoints = [c for m in modules for c in self.training.of(m)]
-        if path is None or not checkpoints or self._is_saved(modules, guard):
+        if path is None or not checkpoints or self._is_saved(modules, guard) or _set_from_outside(modules, guard):
             return None
         return LostBest(guard, node, path, checkpoints[0])
 
@@ -100,9 +100,18 @@ class BestValues:
             if function is not None:
                 for site in self.world.callers(Definition(place_module, function)):
                     out.setdefault(id(site.module), site.module)
+        for site in self._makers(guard):
+            out.setdefault(id(site.module), site.module)
         for found in self.world.callees(module, node):
             out.setdefault(id(found.module), found.module)
         return tuple(out.values())
+
+    def _makers(self, guard: MetricGuard) -> Sequence[CallSite]:
+        """Where the class whose attribute the metric is, is made: what runs it may resume there."""
+        holder = flow.class_of(guard.best) if isinstance(guard.best, t.Attribute) else None
+        body = holder.body if holder is not None else ()
+        made = next((node for node in body if isinstance(node, t.FunctionDef) and node.name == "__init__"), None)
+        return self.world.callers(Definition(guard.module, made)) if made is not None else ()
 
     def _is_saved(self, modules: Sequence[ModuleFacts], guard: MetricGuard) -> bool:
         """Whether some checkpoint holds the metric, may hold it, or holds the value that it is compared with."""
@@ -134,6 +143,14 @@ class BestValues:
             given = bind(site.call, function, instance=is_method_call(site.call, function)).values
             for name in sorted(own & set(given)):
                 yield from mentions(site.module, given[name])
+
+
+def _set_from_outside(modules: Sequence[ModuleFacts], guard: MetricGuard) -> bool:
+    """Whether something binds the attribute of an object: `trainer.best_acc = checkpoint["best_acc"]`."""
+    if not isinstance(guard.best, t.Attribute):
+        return False
+    places = (node for module in modules for node in module.all(t.Attribute) if node.attr == guard.best.attr)
+    return any(bound_target(node) and last_name(node.value) != "self" for node in places)
 
 
 def starts_afresh(guard: MetricGuard) -> bool:
