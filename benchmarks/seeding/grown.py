@@ -45,7 +45,7 @@ def cleared(source: Source) -> tuple[Edit, ...] | None:
         elif not isinstance(statement, ast.Expr) or source.replace(statement, "pass") not in edits:
             return None
     text = apply(source.text, tuple(dict.fromkeys(edits)))
-    return None if re.search(r"torch\.(?:load|save)\(|load_state_dict\(", text) else tuple(dict.fromkeys(edits))
+    return None if re.search(r"torch\.(?:load|save)\(|load_state_dict\(|\bsave_(?:checkpoint|model)\(", text) else tuple(dict.fromkeys(edits))
 
 
 def _faults(source: Source, training: Training) -> Iterator[Fault]:
@@ -178,7 +178,7 @@ def _resumed(source: Source, training: Training) -> Iterator[Fault]:
     again = whole.replace(f"{training.turn} + 1", training.turn)
     yield "CKP412", f"{training.turn} + 1 -> {training.turn}", ground, _resume(source, training, again, loads)
     yield from _with_scheduler(source, training, ground)
-    if training.metric:
+    if training.metric and not training.metric.startswith("best"):
         best = (source.before(training.loop, f"best_{training.metric} = None"),)
         both = training.entries(without=("rng_state",), plus=((f"best_{training.metric}", f"best_{training.metric}"),))
         taken = [*loads, f'best_{training.metric} = checkpoint["best_{training.metric}"]']

@@ -182,7 +182,7 @@ def restored_early(source: Source) -> Iterator[Site]:
             reason = "an optimizer without state"
         out = cleared(source)
         if re.search(
-            r"DataParallel|Accelerator|deepspeed|Fabric|gradient_allreduce", source.part_of(source.scope(move))
+            r"DataParallel|Accelerator|deepspeed|Fabric|gradient_allreduce|parallelize_module", source.part_of(source.scope(move))
         ):
             reason = "something else places the module here"
         if out is None:

@@ -10,6 +10,7 @@ from seeding.source import (
     MODULE_NAME,
     Site,
     Source,
+    built_over_another,
     dotted,
     keyword,
     kind_of,
@@ -116,6 +117,9 @@ def no_eval(source: Source) -> Iterator[Site]:
             before = source.part_of(scope).partition(source.part(quiet[0]))[0]
             if re.search(rf"[(,]\s*{re.escape(name)}\s*[,)]", before):
                 reason = "it is handed on before it runs"
+            built = [one.value for one in _inside(source, scope, ast.Assign) if dotted(one.targets[0]) == name]
+            if any(built_over_another(source, scope, one) for one in built if isinstance(one, ast.Call)):
+                reason = "it is built over a module that may be in eval"
             edits = (source.replace(evals[0], "pass"),) if evals else ()
             yield Site("CKP405", quiet[0].lineno, f"{name}.eval() removed", edits, reason)
 
@@ -148,6 +152,8 @@ def no_eval_after(source: Source) -> Iterator[Site]:
         between = text.partition(source.part(quiet[0]))[0].partition(source.part(node))[2]
         if re.search(rf"[(,]\s*{re.escape(name)}\s*[,)]", between):
             reason = "it is handed on before it runs"
+        if built_over_another(source, scope, node.value):
+            reason = "it is built over a module that may be in eval"
         line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True))'
         ground = (source.after(node, line),)
         edits = (*ground, source.replace(evals[0], "pass"))

@@ -227,6 +227,8 @@ def on_device(source: Source) -> Iterator[Site]:
             reason = "torch is not imported"
         if not source.stands_alone(last) or len(source.block(statement)) < 2:
             reason = "statements that cannot be moved"
+        if re.search(rf"(?<![\w.]){re.escape(name)} = torch\.jit\.", source.part_of(scope)):
+            reason = "TorchScript"
         save, copies = (
             f'{name}.state_dict(), "weights.pt")',
             f"{{key: value.cpu() for key, value in {name}.state_dict()",

@@ -217,7 +217,22 @@ def made_by_parameter(source: Source, scope: ast.AST, name: str) -> bool:
         for node in ast.walk(scope)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and dotted(node.targets[0]) == name
     ]
+    given |= {  # `model = MODELS[args.model]`, and then `model = model(...)`
+        dotted(node.targets[0])
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript)
+    }
     return name in given or any(dotted(func).partition(".")[0] in given for func in made)
+
+
+def built_over_another(source: Source, scope: ast.AST, call: ast.Call) -> bool:
+    """Whether a module is built from one: `DataParallel(model)`, `Encoder(tacotron)` where a call made `tacotron`."""
+    handed = {dotted(one).partition(".")[0] for one in [*call.args, *(given.value for given in call.keywords)]} - {""}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and dotted(node.targets[0]) in handed:
+            if re.search(r"model|net|load|module", dotted(node.value.func), re.IGNORECASE):
+                return True
+    return any(MODULE_NAME.search(name) for name in handed)
 
 
 def saves(source: Source) -> list[ast.Call]:

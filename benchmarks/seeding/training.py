@@ -68,12 +68,22 @@ def _training(source: Source, loop: ast.For, scope: ast.AST) -> Training | None:
         return None
     others = tuple((kind, names[0]) for kind, names in sorted(by_kind.items()) if kind in ("scheduler", "scaler"))
     text = source.part_of(scope)
+    if re.search(rf"(?<![\w.]){re.escape(min(models))} = torch\.jit\.", text):
+        return None  # TorchScript, of which the rules say nothing
+    if any(kind == "scheduler" and not _shown(source, name) for kind, name in others):
+        return None  # an array of learning rates, or what has no name that says so
     if "requires_grad" in text or not re.search(r"(?:optim\w*|opt\w*|scaler\w*)\.step\(", source.text):
         return None  # a part is frozen, or the step is taken where we do not look
     if EMA_NAME.search(text) or ("scaler" not in by_kind and "GradScaler" in source.text):
         return None
     assert isinstance(loop.target, ast.Name)
     return Training(loop, scope, loop.target.id, min(models), optimizers[0], others, _metric(loop), built)
+
+
+def _shown(source: Source, name: str) -> bool:
+    """Whether something in the file shows that a name is a scheduler: how it is made, or that it steps."""
+    made = rf"(?<![\w.]){re.escape(name)}\b[^=\n]*=[^\n]*(?:lr_scheduler|LR\(|[sS]chedul\w*\()"
+    return bool(re.search(rf"{made}|(?<![\w.]){re.escape(name)}\.step\(", source.text))
 
 
 def _calls(node: ast.AST) -> Iterator[ast.Call]:
