@@ -33,6 +33,7 @@ _REBUILT = (
     "ConstantLR",
     "SequentialLR",
 )
+_PLACED = re.compile(r"DataParallel|Accelerator|deepspeed|Fabric|gradient_allreduce|parallelize_module")
 _HF_SCHEDULE = re.compile(r"get_\w*schedule\w*$")
 
 
@@ -181,9 +182,7 @@ def restored_early(source: Source) -> Iterator[Site]:
         if re.search(r"SGD\(", text) and "momentum" not in text:
             reason = "an optimizer without state"
         out = cleared(source)
-        if re.search(
-            r"DataParallel|Accelerator|deepspeed|Fabric|gradient_allreduce|parallelize_module", source.part_of(source.scope(move))
-        ):
+        if _PLACED.search(source.part_of(source.scope(move))):
             reason = "something else places the module here"
         if out is None:
             reason = "something else is restored here"

@@ -100,7 +100,7 @@ class Placement:
         return depth > 0 and self.starts_on_cpu(module, part, at, depth - 1)
 
 
-def touches_devices(node: t.Node) -> bool:
+def _touches_devices(node: t.Node) -> bool:
     """Whether code moves something: `.cuda()`, `.to(device)`, `.to(args.device)`, `.to("cuda")`."""
     calls = (n for n in t.walk(node) if isinstance(n, t.Call))
     return any(isinstance(call.func, t.Attribute) and _is_shown_move(call, call.func) for call in calls)
@@ -108,7 +108,7 @@ def touches_devices(node: t.Node) -> bool:
 
 def _is_made_moving(node: t.Node) -> bool:
     """Whether code that makes a module moves something."""
-    return any(touches_devices(part) for part in _run_when_made(node))
+    return any(_touches_devices(part) for part in _run_when_made(node))
 
 
 def _run_when_made(node: t.Node) -> list[t.Node]:

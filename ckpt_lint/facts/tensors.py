@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoints
-from ckpt_lint.facts.kinds import DICT, FUNCTION, LOADED, NUMBER, NUMPY, PATH, SEQUENCE, STATE_DICT, STRING
-from ckpt_lint.facts.moves import touches_devices
+from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import Origin, Values
-from ckpt_lint.facts.world import Definition
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
@@ -21,17 +19,10 @@ from ckpt_lint.source.scopes import Binding
 _PLAIN = frozenset({STRING, NUMBER, NUMPY, PATH, FUNCTION})
 _MOVES = frozenset({"to", "cuda", "xpu", "npu"})
 _GENERATOR = re.compile(r"(^|_)(generator|rng|gen)s?$", re.IGNORECASE)
-_DATASETS = frozenset({
-    "torch.utils.data.Dataset", "torch.utils.data.IterableDataset", "torch.utils.data.dataset.Dataset",
-    "torch.utils.data.dataset.IterableDataset", "torch.utils.data.MapDataPipe", "torch.utils.data.IterDataPipe",
-})  # fmt: skip
-"""What runs in the processes of a DataLoader, on the CPU."""
 
 
 def is_deviceless(values: Values, checkpoints: Checkpoints, save: Save) -> bool:
     """Whether a save writes no tensor, or only tensors that the same function made on the CPU or copied to it."""
-    if _made_by_a_dataset(values, save):
-        return True
     function = flow.body_of(save.call)
     filled = _comprehension(save)
     if filled is not None:
@@ -52,15 +43,6 @@ def _comprehension(save: Save) -> t.Expr | None:
     if not isinstance(value, t.Comprehension) or value.kind == "generator":
         return None
     return value.value if value.kind == "dict" else value.element
-
-
-def _made_by_a_dataset(values: Values, save: Save) -> bool:
-    """Whether a method of a dataset of torch writes what it made, in a class that moves nothing to a device."""
-    holder = flow.class_of(save.call)
-    if holder is None or values.kinds(save.module, save.value) & {LOADED, STATE_DICT, apis.MODULE}:
-        return False
-    bases = values.world.bases(Definition(save.module, holder))
-    return any(base in _DATASETS for base in bases) and not touches_devices(holder)
 
 
 def _deviceless_entry(values: Values, entry: Entry, function: t.Node) -> bool:
