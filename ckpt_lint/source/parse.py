@@ -15,6 +15,7 @@ from typing import Any
 from ckpt_lint.model import Location, Problem, Status
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.collector import collector_off
+from ckpt_lint.source.dense import extent_of, pattern_depth
 from ckpt_lint.source.draft import draft
 from ckpt_lint.source.positions import NEWLINE, Places, Positions, parse_twin
 from ckpt_lint.source.slices import blanked, cut
@@ -25,10 +26,12 @@ MAX_CHAIN = 500
 MAX_DEPTH = 150
 """Nesting of expressions and statements that is still read; Python itself stops at 100 indents and 200 brackets."""
 
+MAX_PATTERN = 5
+"""Brackets in one another in the pattern of a `case` that are still read."""
+
 _ASYNC_NAME = re.compile(r"(?<=\.)async\b|\basync\b(?=[ \t]*(?:=(?!=)|[,)]))")
 _NESTING = re.compile(r"too many nested|too deeply|too many statically|stack overflow|recursion", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \t]{80,}|\n[ \t]*(?=\n)")
-_BRACKETS = re.compile(r"[(\[{]{60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
         if slicing:
             code = blanked(code, cut(code, twin))
         _refuse_long_chains(code, twin)
-    elif _BRACKETS.search(code):
-        raise _problem(Status.TOO_DEEP, "brackets are nested too deeply to be read")
+    else:
+        _refuse_without_twin(code)
+    _refuse_deep_patterns(code)
     try:
         return _record(code, twin, base)
     except RecursionError:
@@ -90,8 +94,9 @@ def parse_draft(code: str, *, base: int = 0) -> t.Module | None:
     twin = _twin(code)
     if twin is None:
         return None
-    cut(code, twin)
-    _refuse_long_chains(code, twin)
+    seen = blanked(code, cut(code, twin))
+    _refuse_long_chains(seen, twin)
+    _refuse_deep_patterns(seen)
     try:
         with collector_off():
             return draft(twin, Places(code, base), start=base, end=base + len(code))
@@ -148,6 +153,26 @@ def _refuse_long_chains(code: str, module: ast.Module) -> None:
         last = first[0].lineno if isinstance(first, list) and first else (statement.end_lineno or 0)
         if _is_dense(code[starts[statement.lineno - 1] : starts[max(last, statement.lineno)]]):
             _refuse_deep(statement)
+
+
+def _refuse_without_twin(code: str) -> None:
+    """Raise where a text that `ast` does not take may be too long or too deep for LibCST."""
+    extent = extent_of(code)
+    if max(extent.chain, extent.depth) <= MAX_DEPTH:
+        return
+    unparsable = _syntax_problem(code, 1, 1)
+    if "never closed" in unparsable.problem.message:  # what follows is no one expression, and no Python of any version
+        raise unparsable
+    if extent.depth > MAX_DEPTH:
+        raise _too_deep()
+    raise _problem(
+        Status.TOO_LARGE, f"a chain of more than {MAX_DEPTH} operators is not read in syntax unknown to Python"
+    )
+
+
+def _refuse_deep_patterns(code: str) -> None:
+    if pattern_depth(code) > MAX_PATTERN:
+        raise _problem(Status.TOO_DEEP, f"patterns of a `case` nested deeper than {MAX_PATTERN} are not read")
 
 
 def _is_dense(text: str) -> bool:

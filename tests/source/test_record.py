@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import random
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ckpt_lint.model import Status
 from ckpt_lint.source import store
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.parse import MAX_CHAIN, MAX_DEPTH, Unparsable, parse
+from ckpt_lint.source.parse import MAX_CHAIN, MAX_DEPTH, Unparsable, parse, parse_draft
 
 SYNTAX = '''\
 """doc"""
@@ -150,6 +151,71 @@ def test_what_libcst_cannot_take_never_reaches_it(code: str, status: Status) -> 
     with pytest.raises(Unparsable) as caught:
         parse(code)
     assert caught.value.problem.status is status
+
+
+NEWER = "type X = int\n"
+DENSE = {
+    "and": "x = " + "a and " * 40_000 + "a",
+    "not": "x = " + "not " * 40_000 + "a",
+    "unary": "x = " + "-" * 40_000 + "1",
+    "power": "x = " + "a ** " * 3_000 + "a",
+    "plus": "x = " + "a + " * 40_000 + "a",
+    "continued": "x = " + "a + \\\n" * 40_000 + "a",
+    "attributes": "x = a" + ".b" * 40_000,
+    "calls": "x = a" + ".b()" * 3_000,
+    "subscripts": "x = a" + "[0]" * 3_000,
+    "lambda": "x = " + "lambda: " * 3_000 + "1",
+    "if": "x = " + "a if b else " * 3_000 + "1",
+    "elif": "if x: pass\n" + "elif x: pass\n" * 3_000,
+    "elif of a block": "if x:\n    pass\n" + "elif x:\n    # why\n    pass\n" * 3_000,
+    "strings": "x = " + "'a' " * 40_000,
+    "formatted": "x = f'{" + "[" * 3_000 + "]" * 3_000 + "}'",
+    "formatted chain": "x = f'{" + "-" * 3_000 + "1}'",
+    "brackets": "x = " + "[" * 3_000 + "]" * 3_000,
+    "nested calls": "x = " + "f(a, " * 3_000 + "b" + ")" * 3_000,
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+@pytest.mark.parametrize("broken", [NEWER, "x = = 1\n", ""])
+def test_nor_where_python_does_not_know_the_syntax(name: str, broken: str) -> None:
+    """`ast` says nothing of such a text, and LibCST would die of it, or take minutes."""
+    started = time.monotonic()
+    for code in (broken + DENSE[name] + "\n", DENSE[name] + "\n" + broken):
+        with pytest.raises(Unparsable) as caught:
+            parse(code)
+        if broken != "x = = 1\n":
+            assert caught.value.problem.status in (Status.TOO_DEEP, Status.TOO_LARGE, Status.SYNTAX_ERROR)
+    assert time.monotonic() - started < 20
+
+
+def test_what_is_not_closed_is_said_where_a_text_would_be_too_long() -> None:
+    with pytest.raises(Unparsable, match="never closed"):
+        parse("x = f(1\n" + "y = a + b\n" * 300)
+
+
+def test_ordinary_text_in_newer_syntax_is_not_too_long() -> None:
+    lines = "".join(
+        f"x{i} = [-{i}, -{i}.5, a.b.c(d[{i}], *e), 'a' 'b', not f'{{g.h}} - . - . -']\n" for i in range(400)
+    )
+    branches = "".join(f"if a.b == {i}:\n    pass\nelif a:\n    pass\nelse:\n    pass\n" for i in range(400))
+    for code in (lines, branches, "def f():\n" + "".join(f"    {line}\n" for line in branches.splitlines())):
+        assert parse(NEWER + code, slicing=False).module.body
+
+
+@pytest.mark.parametrize(
+    "pattern", ["((((((y))))))", "[[[[[[y]]]]]]", "A(" * 6 + "y" + ")" * 6, "{1: " * 6 + "y" + "}" * 6]
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_patterns_that_take_libcst_minutes_never_reach_it(pattern: str, known: bool) -> None:
+    head = ("" if known else NEWER) + "match x:\n    case "
+    with pytest.raises(Unparsable) as caught:
+        parse(head + pattern + ":\n        pass\n", slicing=False)
+    assert caught.value.problem.status is Status.TOO_DEEP and "`case`" in caught.value.problem.message
+    with pytest.raises(Unparsable, match="case"):
+        parse_draft("match x:\n    case " + pattern + ":\n        torch.load(p)\n")
+    assert parse(head + "((y)):\n        f(((((((y)))))))\n", slicing=False).module.body
+    assert parse("case = ((((((y))))))\nmatch x:\n    case y:\n        pass\n", slicing=False).module.body
 
 
 def test_an_endless_chain_never_reaches_it() -> None:
