@@ -125,10 +125,20 @@ def _in_expression(view: View, module: ModuleFacts, expr: t.Expr, steps: int) ->
             if helper is not None:
                 return Download(f"`{last_name(node.func)}`, which downloads through {helper.what}", module, node)
         elif isinstance(node, (t.Name, t.Attribute)):
-            found = _through_binding(view, module, node, steps)
+            found = _through_name(view, module, node, steps)
             if found is not None:
                 return found
     return None
+
+
+def _through_name(view: View, module: ModuleFacts, node: t.Expr, steps: int) -> Download | None:
+    """The same as `_through_binding`, told once: in nested calls a name stands below the path of every load around it."""
+    key = ("download of a name", node, steps)
+    memo = view.facts.world.memo
+    if key not in memo:
+        memo[key] = _through_binding(view, module, node, steps)
+    found = memo[key]
+    return found if isinstance(found, Download) else None
 
 
 def _through_binding(view: View, module: ModuleFacts, node: t.Expr, steps: int) -> Download | None:
@@ -184,17 +194,28 @@ def _find_inside(view: View, definition: Definition, depth: int) -> Download | N
     return None
 
 
-def _before(site: _Site) -> Iterator[t.Call]:
+def _before(view: View, site: _Site) -> Iterator[t.Call]:
     """The calls before a load, in the same function, the nearest first."""
-    body = flow.body_of(site.call)
-    for call in reversed(site.module.calls):
-        if call.start < site.call.start and flow.body_of(call) is body:
+    for call in _calls_by_body(view, site.module).get(flow.body_of(site.call), ()):
+        if call.start < site.call.start:
             yield call
+
+
+def _calls_by_body(view: View, module: ModuleFacts) -> dict[t.Node, list[t.Call]]:
+    """The calls of each function and of the module, the last first. Told once: files of hundreds of loads ask for each."""
+    key = ("calls by body", module)
+    memo = view.facts.world.memo
+    found = memo.get(key)
+    if not isinstance(found, dict):
+        found = memo[key] = {}
+        for call in reversed(module.calls):
+            found.setdefault(flow.body_of(call), []).append(call)
+    return found
 
 
 def _to_same_place(view: View, site: _Site) -> Download | None:
     """A call before the load, in the same function, that downloads to the path that is loaded."""
-    for call in _before(site):
+    for call in _before(view, site):
         name = _api(view, site.module, call)
         if name is None and _helper(view, site.module, call, _HELPER_DEPTH) is None:
             continue
@@ -231,7 +252,7 @@ def _spellings(module: ModuleFacts, path: t.Expr) -> list[t.Expr]:
 
 def _written_bytes(view: View, site: _Site) -> Download | None:
     """`open(path, "wb").write(requests.get(url).content)` before `torch.load(path)`."""
-    for call in _before(site):
+    for call in _before(view, site):
         stream = _stream_written(call)
         if stream is not None and _same_place(view, site, _opened(site.module, stream)):
             found = _in_expression(view, site.module, call.args[0].value, 4)
@@ -255,7 +276,7 @@ def _by_command(view: View, site: _Site) -> Download | None:
     module = site.module
     wanted = path_facts(view.facts.values, module, site.path)
     variable = module.variable(site.path)
-    for call in _before(site):
+    for call in _before(view, site):
         if not call.args or not module.names.is_a(call.func, *_COMMANDS):
             continue
         parts = list(t.walk(call.args[0].value))
