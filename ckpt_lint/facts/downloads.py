@@ -207,9 +207,10 @@ def _calls_by_body(view: View, module: ModuleFacts) -> dict[t.Node, list[t.Call]
     memo = view.facts.world.memo
     found = memo.get(key)
     if not isinstance(found, dict):
-        found = memo[key] = {}
+        calls: dict[t.Node, list[t.Call]] = {}
         for call in reversed(module.calls):
-            found.setdefault(flow.body_of(call), []).append(call)
+            calls.setdefault(flow.body_of(call), []).append(call)
+        found = memo[key] = calls
     return found
 
 

@@ -75,7 +75,7 @@ def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
 
     Raises Unparsable, with a row counted inside the part.
     """
-    twin = _twin(code)
+    twin, whole = _twin(code), code
     if twin is not None:
         if slicing:
             code = blanked(code, cut(code, twin))
@@ -84,7 +84,7 @@ def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
         _refuse_without_twin(code)
     _refuse_deep_patterns(code)
     try:
-        return _record(code, twin, base)
+        return _record(code, twin, base, whole)
     except RecursionError:
         raise _too_deep() from None
 
@@ -220,7 +220,8 @@ def _spine(node: ast.AST) -> ast.AST | None:
     return None
 
 
-def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
+def _record(code: str, twin: ast.Module | None, base: int, whole: str) -> Parsed:
+    """`whole` is the text before anything was blanked: the places of the twin are counted in its bytes."""
     import libcst as cst
     from libcst.metadata import MetadataWrapper, PositionProvider
 
@@ -230,7 +231,7 @@ def _record(code: str, twin: ast.Module | None, base: int) -> Parsed:
         try:
             if twin is not None:
                 module = cst.parse_module(code)
-                positions = Positions(code, base)
+                positions = Positions(whole, base)
             else:
                 wrapper = MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
                 module = wrapper.module

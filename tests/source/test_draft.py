@@ -30,6 +30,8 @@ PIECES = {
     "tuples as indices": "x = a[1, 2], a[(1, 2)], a[1,], a[(1), 2], a[()], a[1:2, ...]\n",
     "brackets around everything": "x = ((a)) + (((b))(c))[(d)]\n",
     "columns are bytes in ast": "x = 'é€😀', torch.load('ü'), f'{ä}'\n",
+    "bytes in a body that is not read": "import torch\n\n\ndef f(a):\n    if a:\n        return g(a)\n    with h(a):\n"
+    "        return 'é' + é(a)\n\n\ntorch.load(p)\n",
     "stars everywhere": "f(*a, b, *c, d=1, **e, g=2)\nclass K(A, *B, metaclass=M, **kw): pass\n"
     "x = [*a, *b]\nfor i in *a, b: pass\n",
     "else: if is not elif": "if a:\n    b\nelse:\n    if c:\n        d\n    elif e:\n        f\n",
