@@ -30,8 +30,9 @@ PIECES = {
     "tuples as indices": "x = a[1, 2], a[(1, 2)], a[1,], a[(1), 2], a[()], a[1:2, ...]\n",
     "brackets around everything": "x = ((a)) + (((b))(c))[(d)]\n",
     "columns are bytes in ast": "x = 'é€😀', torch.load('ü'), f'{ä}'\n",
-    "bytes in a body that is not read": "import torch\n\n\ndef f(a):\n    if a:\n        return g(a)\n    with h(a):\n"
-    "        return 'é' + é(a)\n\n\ntorch.load(p)\n",
+    "bytes in a body that is not read": "import torch\n\n\ndef f(a):\n"
+    + "    q = 1\n" * 30
+    + "    return 'é' + é(a)\n\n\ntorch.load(p)\n",
     "stars everywhere": "f(*a, b, *c, d=1, **e, g=2)\nclass K(A, *B, metaclass=M, **kw): pass\n"
     "x = [*a, *b]\nfor i in *a, b: pass\n",
     "else: if is not elif": "if a:\n    b\nelse:\n    if c:\n        d\n    elif e:\n        f\n",
@@ -133,7 +134,9 @@ def test_what_libcst_confirms_is_the_draft_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("body", ["    x = [" + "1, " * 300 + "]{0}{0}    y = 2{0}", "    x = f(" + "1, " * 300 + "2{0}){0}"])
+@pytest.mark.parametrize(
+    "body", ["    x = [" + "1, " * 300 + "]{0}{0}    y = 2{0}", "    x = f(" + "1, " * 300 + "2{0}){0}"]
+)
 def test_what_is_not_read_keeps_its_lines_whatever_ends_them(body: str, newline: str) -> None:
     many = "".join(f"def plain_{number}():{newline}{body.format(newline)}" for number in range(3))
     dense = "y = " + " + ".join(["x"] * 200)
