@@ -195,9 +195,9 @@ def _find_inside(view: View, definition: Definition, depth: int) -> Download | N
 
 
 def _before(view: View, site: _Site) -> Iterator[t.Call]:
-    """The calls before a load, in the same function, the nearest first."""
+    """The calls before a load, in the same function, the nearest first; not those of another branch."""
     for call in _calls_by_body(view, site.module).get(flow.body_of(site.call), ()):
-        if call.start < site.call.start:
+        if call.start < site.call.start and not flow.exclusive(call, site.call):
             yield call
 
 

@@ -26,6 +26,11 @@ HARMLESS = frozenset({
     "summary", "callable", "warning", "dump", "vars", "dir",
 })  # fmt: skip
 _SWITCHES = ("eval", "train")
+_SAME = frozenset({
+    "to", "cuda", "cpu", "half", "float", "double", "bfloat16", "requires_grad_", "eval", "train",
+})  # fmt: skip
+"""Methods that give the module back."""
+_WRAPPERS = frozenset({"DataParallel", "DistributedDataParallel", "compile"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +76,7 @@ def _alias(view: View, place: t.Expr) -> t.Expr | None:
         if isinstance(parent, t.Argument) and isinstance(parent.parent, t.Call) and _wraps(view.module, parent.parent):
             current = parent.parent
         elif isinstance(parent, t.Attribute) and isinstance(parent.parent, t.Call) and parent.parent.func is parent:
-            if parent.attr not in ("to", "cuda", "cpu", "half", "float", "double", "bfloat16", "requires_grad_"):
+            if parent.attr not in _SAME:
                 return None
             current = parent.parent
         elif isinstance(parent, t.Attribute) and parent.attr == "module" and isinstance(parent.parent, t.Assign):
@@ -164,8 +169,16 @@ def mode_calls(places: tuple[t.Expr, ...]) -> Iterator[t.Call]:
     """The calls of `.eval()` and `.train(...)` on an object, or on what holds it or is part of it."""
     for place in places:
         current: t.Node = place
-        while isinstance(current.parent, (t.Attribute, t.Call)) and current.role in ("value", "func"):
-            current = current.parent
+        while (outer := _around(current)) is not None:
+            current = outer
             if isinstance(current, t.Call) and last_name(current.func) in _SWITCHES:
                 yield current
                 break
+
+
+def _around(node: t.Node) -> t.Node | None:
+    """The attribute, the call of one, or the `DataParallel(model)` around a module: its mode is switched with theirs."""
+    if isinstance(node.parent, (t.Attribute, t.Call)) and node.role in ("value", "func"):
+        return node.parent
+    call = node.parent.parent if isinstance(node.parent, t.Argument) else None
+    return call if isinstance(call, t.Call) and last_name(call.func) in _WRAPPERS else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.matching import HALF
-from ckpt_lint.facts.paths import path_facts
+from ckpt_lint.facts.paths import opened, path_facts
 from ckpt_lint.facts.reads import keys_read
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.view import Facts
@@ -63,6 +63,8 @@ def same_path(facts: Facts, load: Load, save: Save) -> bool:
         return True
     if load.path is None or save.path is None or load.module is not save.path_module:
         return False
+    if opened(load.module, load.path) is not None or opened(save.path_module, save.path) is not None:
+        return one.expression == other.expression != ""
     variable = load.module.variable(load.path)
     return variable is not None and variable == load.module.variable(save.path)
 

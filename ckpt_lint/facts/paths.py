@@ -66,10 +66,29 @@ def _unwrapped(module: ModuleFacts, expr: t.Expr) -> t.Expr:
         if isinstance(expr, t.Call) and module.names.is_a(expr.func, *_WRAPPERS) and expr.args:
             expr = expr.args[0].value
         elif isinstance(expr, t.Call) and isinstance(expr.func, t.Attribute) and expr.func.attr in _METHODS:
-            expr = expr.func.value
+            expr = _receiver_or_first(module, expr, expr.func)
+        elif isinstance(expr, t.Name) and (stream := opened(module, expr)) is not None:
+            expr = stream
         else:
             break
     return expr
+
+
+def opened(module: ModuleFacts, stream: t.Expr) -> t.Call | None:
+    """The `open(path)` that gave a stream its name: two streams of one name are not one path."""
+    blocks = [parent for parent in t.ancestors(stream) if isinstance(parent, t.With)]
+    for binding in module.names.bindings(stream):
+        value = binding.value if binding.how == "with" else None
+        if isinstance(value, t.Call) and last_name(value.func) == "open":
+            if any(block.start <= value.start < stream.start for block in blocks):
+                return value
+    return None
+
+
+def _receiver_or_first(module: ModuleFacts, call: t.Call, func: t.Attribute) -> t.Expr:
+    """The path of `path.open()`, and of `PathManager.open(path)`, which is something imported."""
+    imported = func.attr == "open" and bool(module.names.of(func)) and bool(call.args)
+    return call.args[0].value if imported else func.value
 
 
 def path_text(values: Values, module: ModuleFacts, expr: t.Expr, depth: int) -> str:
@@ -112,7 +131,7 @@ def _of_call(values: Values, module: ModuleFacts, call: t.Call, depth: int) -> s
         if call.func.attr == "format":
             return _BRACES.sub(WILD, path_text(values, module, call.func.value, depth - 1))
         if call.func.attr in _METHODS:
-            return path_text(values, module, call.func.value, depth - 1)
+            return path_text(values, module, _receiver_or_first(module, call, call.func), depth - 1)
     return WILD
 
 

@@ -108,7 +108,7 @@ class Progress:
         for node in t.walk(expr):
             if not isinstance(node, (t.Name, t.Attribute)):
                 continue
-            if is_loop_counter(module, node) or NAMED.search(last_name(node)):
+            if is_loop_counter(module, node) or NAMED.search(last_name(node)) or _counts_up(module, node):
                 return True
             if depth > 0 and isinstance(node, t.Name) and self._behind(module, node, depth):
                 return True
@@ -133,6 +133,12 @@ class Progress:
             if value is not None and self._in(site.module, value, depth - 2):
                 return True
         return False
+
+
+def _counts_up(module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether a variable is counted up by a number: `train_steps += 1`."""
+    counted = (b for b in module.names.bindings(expr) if b.how == "augment" and b.value is not None)
+    return any(isinstance(value := module.constant(b.value), t.Constant) and isinstance(value.value, int) for b in counted)
 
 
 def _name(node: t.Node) -> str:

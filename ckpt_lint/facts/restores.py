@@ -14,6 +14,7 @@ from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.names import LOCAL
 
 MAX_STEPS = 10
+_FRAMEWORKS = frozenset({"megengine", "paddle", "mindspore", "oneflow", "jittor", "tinygrad", "chainer", "mlx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Restores:
         return known
 
     def _find(self, module: ModuleFacts) -> Iterator[Restore]:
-        for call in module.calls_by_name.get("load_state_dict", ()):
+        calls = module.calls_by_name.get("load_state_dict", ())
+        for call in calls if calls and not _is_another_framework(module) else ():
             func = call.func
             if not isinstance(func, t.Attribute) or self._imported(module, func):
                 continue
@@ -190,3 +192,11 @@ class Restores:
         if not bindings and isinstance(expr, t.Attribute):
             for part in self._parts(module, expr.value, steps - 1, deep):
                 yield Part(part.load, (*part.keys, f".{expr.attr}"), part.changed)
+
+
+def _is_another_framework(module: ModuleFacts) -> bool:
+    """Whether a file knows another framework whose modules have the method, too, and not torch."""
+    names = [alias.name for node in module.all(t.Import) for alias in node.names]
+    names += [node.module for node in module.all(t.ImportFrom) if not node.level]
+    first = {name.partition(".")[0] for name in names}
+    return bool(first & _FRAMEWORKS) and not first & {"torch", "torchvision"}

@@ -218,6 +218,8 @@ class Training:
         return (*at_dict, *(s for s in at_save if (s.role, s.name) not in known))
 
     def _held_elsewhere(self, checkpoint: TrainingCheckpoint) -> frozenset[str]:
+        if _state_saved_whole(checkpoint.save.module):
+            return frozenset({COUNTER, *STATES})
         others = (c for c in self.in_file(checkpoint.save.module) if c is not checkpoint)
         return frozenset(s for c in others for s in (c.held | ({COUNTER, *STATES} if c.open else set())))
 
@@ -335,3 +337,7 @@ def _spelled_call(module: ModuleFacts, call: t.Call, depth: int) -> str:
         return _spelled(module, call.func.value, depth)
     return "{" + str(call.index) + "}"
 
+
+def _state_saved_whole(module: ModuleFacts) -> bool:
+    """`accelerator.save_state(folder)`, which writes the optimizer, the scheduler and the scaler, too."""
+    return any(isinstance(call.func, t.Attribute) for call in module.calls_by_name.get("save_state", ()))

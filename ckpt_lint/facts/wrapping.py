@@ -176,9 +176,23 @@ def in_force(bindings: Sequence[Binding], use: t.Expr) -> list[Binding]:
 
 
 def settled_by_branch(module: ModuleFacts, expr: t.Expr) -> bool:
-    """Whether an expression stands where the other branch unwraps it: `m.module if ... else m`, `try: m.module ...`."""
+    """Whether an expression stands where it is known to be in no wrapper: the other branch unwraps it (`m.module if ...
+    else m`, `try: m.module ...`), or it was asked whether it is a wrapper, and it is none.
+    """
     key = path_key(expr)
-    return any(_takes_module(other, key) for other in _other_ways(expr))
+    if any(_takes_module(other, key) for other in _other_ways(expr)):
+        return True
+    return any(not test.outcome and _asks_for_wrapper(module, test.test, key) for test in tests_above(expr))
+
+
+def _asks_for_wrapper(module: ModuleFacts, test: t.Expr, key: str) -> bool:
+    """`isinstance(model, nn.DataParallel)`."""
+    if not isinstance(test, t.Call) or not module.names.is_a(test.func, "builtins.isinstance") or len(test.args) != 2:
+        return False
+    kinds = test.args[1].value
+    listed = kinds.items if isinstance(kinds, t.Sequence) else (kinds,)
+    known = any(set(module.names.of(kind)) & set(PREFIXES) for kind in listed)
+    return known and path_key(test.args[0].value) == key
 
 
 def _other_ways(expr: t.Expr) -> Iterator[t.Node]:

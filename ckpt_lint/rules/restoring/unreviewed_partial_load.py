@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.facts.answers import Answer, answer_to
+from ckpt_lint.facts.answers import Answer, answer_to, is_log_call
+from ckpt_lint.facts.kinds import STATE_DICT
 from ckpt_lint.facts.restores import Restore
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Page, RuleInfo, Severity
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import last_name
+
+_KEYWORDS = frozenset({"state_dict", "strict", "assign"})
+"""What torch's own method takes."""
 
 RULE = RuleInfo(
     code="CKP403",
@@ -61,7 +65,7 @@ def check(view: View) -> Iterator[Report]:
             continue
         answer = answer_to(view, restore)
         resumes = view.facts.resumes.at(view.module, restore.call) is not None
-        if answer is Answer.USED or (answer is Answer.LOGGED and not resumes) or _reviewed(view, restore):
+        if answer is Answer.USED or (answer is Answer.LOGGED and not resumes) or _reviewed(view, restore, resumes):
             continue
         what = "only logged, and training goes on" if answer is Answer.LOGGED else "not looked at"
         yield Report(
@@ -75,18 +79,18 @@ def _is_partial(view: View, restore: Restore) -> bool:
     strict = restore.option("strict")
     if not isinstance(strict, t.Constant) or strict.value is not False:
         return False
-    if restore.role not in (None, apis.MODULE, apis.EMA):
+    if restore.role not in (None, apis.MODULE, apis.EMA) or set(restore.options) - _KEYWORDS:
         return False
     return not any(isinstance(d.node, t.FunctionDef) for d in view.facts.world.callees(view.module, restore.call))
 
 
-def _reviewed(view: View, restore: Restore) -> bool:
+def _reviewed(view: View, restore: Restore, resumes: bool) -> bool:
     """Whether the dict was looked at before, beside the model's own keys."""
     body = flow.body_of(restore.call)
     own_keys = [c for c in view.module.calls_by_name.get("state_dict", ()) if flow.body_of(c) is body]
     if not any(c.start < restore.call.start for c in own_keys):
         return False
-    return _counted(view, restore, body) or _compared(view, restore, body)
+    return _counted(view, restore, body) or _compared(view, restore, body) or (not resumes and _told(view, restore, body))
 
 
 def _counted(view: View, restore: Restore, body: t.Node) -> bool:
@@ -109,6 +113,29 @@ def _compared(view: View, restore: Restore, body: t.Node) -> bool:
         if any(_raises(place, restore) for place in view.module.uses(binding.targets[0])):
             return True
     return False
+
+
+def _told(view: View, restore: Restore, body: t.Node) -> bool:
+    """`for key in own: if key not in state: log.warning(key)`, before the restore."""
+    for loop in view.module.all(t.For):
+        if flow.body_of(loop) is not body or loop.start > restore.call.start:
+            continue
+        source = loop.iter
+        if isinstance(source, t.Call) and isinstance(source.func, t.Attribute) and source.func.attr in ("items", "keys"):
+            source = source.func.value
+        if STATE_DICT not in view.facts.values.kinds(view.module, source):
+            continue
+        if any(_tells_what_is_missing(node) for node in t.walk(loop) if isinstance(node, t.If)):
+            return True
+    return False
+
+
+def _tells_what_is_missing(branch: t.If) -> bool:
+    test = branch.test
+    missing = isinstance(test, t.Compare) and test.ops[0] == "not in"
+    if isinstance(test, t.UnaryOp) and isinstance(test.operand, t.Compare):
+        missing = test.op == "not" and test.operand.ops[0] == "in"
+    return missing and any(is_log_call(node) for statement in branch.body for node in t.walk(statement))
 
 
 def _raises(place: t.Expr, restore: Restore) -> bool:
