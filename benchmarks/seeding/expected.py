@@ -13,7 +13,7 @@ IMPLIED: dict[str, frozenset[str]] = {
     "CKP109": frozenset({"CKP305"}),
     "CKP105": frozenset({"CKP208"}),
     "CKP110": frozenset({"CKP311"}),
-    "CKP111": frozenset({"CKP311", "CKP418"}),
+    "CKP111": frozenset({"CKP208", "CKP311", "CKP418"}),
     "CKP113": frozenset({"CKP115", "CKP301", "CKP302", "CKP311"}),
     "CKP114": frozenset({"CKP311"}),
     "CKP115": frozenset({"CKP113", "CKP208"}),
@@ -28,7 +28,9 @@ IMPLIED: dict[str, frozenset[str]] = {
     "CKP312": frozenset({"CKP209", "CKP301", "CKP309", "CKP403", "CKP404"}),
     "CKP413": frozenset({"CKP301", "CKP302", "CKP311"}),
     "CKP416": frozenset({"CKP309"}),
-    "CKP419": frozenset({"CKP306", "CKP409"}),
+    "CKP402": frozenset({"CKP403"}),
+    "CKP404": frozenset({"CKP403"}),
+    "CKP419": frozenset({"CKP306", "CKP403", "CKP409"}),
 }
 # Faults of what is written: they change what is found where it is read, and are planted alone in a project.
 WRITTEN = frozenset({"CKP101", "CKP102", "CKP109", "CKP110", "CKP111", "CKP113", "CKP114", "CKP311"})

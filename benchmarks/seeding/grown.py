@@ -45,7 +45,7 @@ def cleared(source: Source) -> tuple[Edit, ...] | None:
         elif not isinstance(statement, ast.Expr) or source.replace(statement, "pass") not in edits:
             return None
     text = apply(source.text, tuple(dict.fromkeys(edits)))
-    left = re.search(r"torch\.(?:load|save)\(|load_state_dict\(|\bsave_(?:checkpoint|model)\(", text)
+    left = re.search(r"torch\.(?:load|save)\(|load_state_dict\(|\bsave_(?:checkpoint|model|state)\(", text)
     return None if left else tuple(dict.fromkeys(edits))
 
 

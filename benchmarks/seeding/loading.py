@@ -177,7 +177,7 @@ def whole_file(source: Source) -> Iterator[Site]:
             node
         ):
             continue
-        reason = "" if re.search(r"(?m)^import torch\b", source.text) else "torch is not imported"
+        reason = "" if re.search(r"(?m)^import torch\b(?! as )", source.text) else "torch is not imported"
         if re.search(r"load_state_dict|DataParallel|deepspeed|torch\.load", scope):
             reason = "something is loaded here already"
         line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True'
@@ -250,6 +250,11 @@ def no_mmap(source: Source) -> Iterator[Site]:
         if given is not None and isinstance(given.value, ast.Constant) and given.value.value is True:
             copied = re.search(r"load_state_dict\(", source.part_of(source.scope(call)))
             reason = "" if copied else "what is read goes elsewhere"
+            statement = source.statement(call)
+            name = dotted(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
+            handed = rf"(?<!load_state_dict)\([^()]*(?<![\w.]){re.escape(name)}\s*[,)]|={re.escape(name)}\s*[,)]"
+            if name and re.search(handed, source.part_of(source.scope(call))):
+                reason = "what is read goes into functions that may do more than copy it"
             yield Site("CKP309", call.lineno, "mmap=True dropped", (without_argument(source, call, given),), reason)
 
 
