@@ -18,6 +18,7 @@ from ckpt_lint.source.scopes import Binding
 
 _PLAIN = frozenset({STRING, NUMBER, NUMPY, PATH, FUNCTION})
 _MOVES = frozenset({"to", "cuda", "xpu", "npu"})
+_OTHER_STATES = ("random.getstate", "numpy.random.get_state")
 _GENERATOR = re.compile(r"(^|_)(generator|rng|gen)s?$", re.IGNORECASE)
 
 
@@ -143,7 +144,7 @@ def _to_cpu(module: ModuleFacts, call: t.Call) -> bool:
 
 def _is_random_state(module: ModuleFacts, call: t.Call, func: t.Attribute) -> bool:
     """The state of a random generator, which torch gives on the CPU, that of a generator on CUDA, too."""
-    if any(name.startswith("torch.") and name.endswith("get_rng_state") for name in module.names.of(func)):
+    if func.attr in ("get_rng_state", "get_rng_state_all") or module.names.is_a(func, *_OTHER_STATES):
         return True
     generator = module.names.is_a(func.value, "torch.default_generator") or _GENERATOR.search(last_name(func.value))
     return func.attr == "get_state" and not call.args and bool(generator)

@@ -83,7 +83,7 @@ def _silent(view: View, load: Load, flow: Flow) -> bool:
     if reads_buffer(view.facts.values, load):
         return is_round_trip(view.facts, load)
     match = view.match(load)
-    return match.by == "path" and all(
+    return bool(match.saves) and all(
         is_deviceless(view.facts.values, view.facts.checkpoints, save) for save in match.saves
     )
 
