@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
     except ConfigError as error:
-        print(f"ckpt-lint: error: {error}", file=sys.stderr)
+        from ckpt_lint.report.look import printable
+
+        print(f"ckpt-lint: error: {printable(str(error))}", file=sys.stderr)
         return USAGE_ERROR
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

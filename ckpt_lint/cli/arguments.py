@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
 
 import ckpt_lint
 from ckpt_lint.cli import engine_arguments, inspect_arguments
@@ -22,11 +23,18 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser().parse_args(_with_equals(argv))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names files in its complaints as they can be shown: a wildcard of the shell may have brought them."""
+
+    def error(self, message: str) -> NoReturn:
+        from ckpt_lint.report.look import printable
+
+        super().error(printable(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="ckpt-lint", description="Find and fix hazards of PyTorch checkpoints.", epilog=_EXIT_CODES
-    )
+    parser = _Parser(prog="ckpt-lint", description="Find and fix hazards of PyTorch checkpoints.", epilog=_EXIT_CODES)
     parser.add_argument("--version", action="version", version=f"ckpt-lint {ckpt_lint.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_check(commands.add_parser("check", help="check, and with --fix fix, files and folders", epilog=_EXIT_CODES))

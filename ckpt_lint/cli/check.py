@@ -15,6 +15,7 @@ from ckpt_lint.cli.show import UNCHECKED, show
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import STDIN, Target, discover, is_url
 from ckpt_lint.model import Applicability
+from ckpt_lint.report.look import printable
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import Mode, run, usable_processors
 from ckpt_lint.settings import Settings
@@ -68,9 +69,9 @@ def _show_files(targets: Iterator[Target]) -> int:
     code = 0
     for target in targets:
         if target.problem is None:
-            print(target.path if is_url(target.path) else os.path.abspath(target.path))
+            print(printable(target.path if is_url(target.path) else os.path.abspath(target.path)))
         else:
-            print(f"{target.path}: {target.problem.message}", file=sys.stderr)
+            print(printable(f"{target.path}: {target.problem.message}"), file=sys.stderr)
             code = UNCHECKED
     return code
 

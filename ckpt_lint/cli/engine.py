@@ -14,6 +14,7 @@ from ckpt_lint.cluster import Engine, EngineError, FileRows, Item, Job, Run, Uni
 from ckpt_lint.cluster.journal import Journal, Tally, header, name_digest, read_back
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import STDIN
+from ckpt_lint.report.look import printable
 from ckpt_lint.rules import ALL
 
 FINDINGS, UNCHECKED = 1, 3
@@ -49,7 +50,7 @@ def _checked(arguments: argparse.Namespace, configs: Configs, job: Job, engine: 
         sink.finish(parquet=parquet)
     except EngineError as error:
         hint = f"; {sink.tally.files} files are done, --resume goes on from there" if arguments.output_file else ""
-        print(f"ckpt-lint: error: {error}{hint}", file=sys.stderr)
+        print(f"ckpt-lint: error: {printable(str(error))}{hint}", file=sys.stderr)
         return UNCHECKED
     finally:
         sink.close()

@@ -47,5 +47,5 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _unchecked(where: str, why: str) -> int:
-    print(f"{where}: {printable(why)}", file=sys.stderr)
+    print(printable(f"{where}: {why}"), file=sys.stderr)
     return UNCHECKED

@@ -15,6 +15,7 @@ from ckpt_lint.artifact.reader import read_artifact
 from ckpt_lint.artifact.remote import RemoteError, is_remote, read_deep_remote, read_remote
 from ckpt_lint.artifact.versions import verdict_for, version_key
 from ckpt_lint.cli.inspect_arguments import add_arguments
+from ckpt_lint.report.look import printable
 
 CLEAN, USAGE, UNCHECKED = 0, 2, 3
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
     return code
 
 

@@ -13,6 +13,7 @@ from ckpt_lint.cli.verify_arguments import EVIDENCE
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import discover
 from ckpt_lint.report import Look
+from ckpt_lint.report.look import printable
 from ckpt_lint.rules import ALL
 from ckpt_lint.settings import Settings
 from ckpt_lint.verify.apply import Applied, apply
@@ -73,12 +74,12 @@ def _tell(arguments: argparse.Namespace, linted: Linted, applied: Applied | None
     """What was changed, and what went wrong besides verdicts: exit code 3 for that."""
     problems = [*linted.problems, *(applied.problems if applied is not None else ())]
     for path, problem in problems:
-        print(f"{path}: {problem.message}", file=sys.stderr)
+        print(printable(f"{path}: {problem.message}"), file=sys.stderr)
     if arguments.shown_as == "text" and applied is not None:
         for path, code, row, why in applied.fixed:
-            print(f"fixed {path}:{row} {code}: {why}")
+            print(printable(f"fixed {path}:{row} {code}: {why}"))
         for path, code, row, why in applied.left:
-            print(f"left {path}:{row} {code}: {why}")
+            print(printable(f"left {path}:{row} {code}: {why}"))
     if arguments.shown_as == "text" and report is not None:
         print(f"evidence written to {report}")
     return UNVERIFIED if problems else 0
@@ -99,7 +100,7 @@ def _progress() -> Progress | None:
 
     def show(done: int, total: int, name: str) -> None:
         filled = BAR * done // max(total, 1)
-        line = f"[{'#' * filled}{'.' * (BAR - filled)}] {done}/{total} {os.path.basename(name)[:40]}"
+        line = f"[{'#' * filled}{'.' * (BAR - filled)}] {done}/{total} {printable(os.path.basename(name))[:40]}"
         sys.stderr.write(f"\r\x1b[K{line}" if done < total else "\r\x1b[K")
         sys.stderr.flush()
 

@@ -76,7 +76,9 @@ def _go_on(
         try:
             check(once)
         except ConfigError as error:
-            print(f"ckpt-lint: error: {error}", file=sys.stderr)
+            from ckpt_lint.report.look import printable
+
+            print(f"ckpt-lint: error: {printable(str(error))}", file=sys.stderr)
         _say(once, "Watching for changes (Ctrl-C ends)")
         ended = time.monotonic()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from ckpt_lint.report.look import printable as harmless
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def printable(text: str) -> str:
     """Text that can be shown on a terminal: control and odd characters as escapes."""
-    if text.isprintable() and text.isascii():
-        return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    if not (text.isprintable() and text.isascii()):
+        text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return harmless(text)
 
 
 def sized(count: int) -> str:

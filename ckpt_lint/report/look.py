@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -12,7 +13,11 @@ from ckpt_lint.model import Applicability, Finding, Fix, Location, RuleInfo, Sta
 DOCUMENTATION_URL: str | None = None
 """Where the rule pages are published, with a `{name}` in it; None as long as they are not."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_COMMAND = re.compile(r"(\s*)(?::(?=:)|#(?=#\[))")
+"""What a line in the log of a GitHub workflow begins with that the runner obeys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +62,23 @@ _STYLES = {
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: control characters and reversals of the writing direction."""
-    return _CONTROL.sub(
-        lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else f"\\u{ord(match[0]):04x}", text
-    )
+    """The text without what a terminal or a log would obey.
+
+    These are control characters, reversals of the writing direction, and the start of a workflow command of GitHub's.
+    """
+    shown = _CONTROL.sub(_spelled, text)
+    command = _COMMAND.match(shown)
+    return shown if command is None else f"{command[1]}\\x{ord(shown[command.end() - 1]):02x}{shown[command.end() :]}"
+
+
+def _spelled(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}" if number < 65536 else f"\\U{number:08x}"
 
 
 def json_safe(text: str) -> str:
     """JSON text with what a terminal would obey spelled as JSON escapes: it can stand in strings only."""
-    return _CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
+    return _CONTROL.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
 def place(path: str, location: Location | None) -> str:

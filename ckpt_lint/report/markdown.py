@@ -17,7 +17,8 @@ from ckpt_lint.run import FileResult
 _MOST = 50_000
 _LONGEST = 1_000
 _CODE = re.compile(r"(`[^`]+`)")
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#!|~@&:$]")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#!|~@&:$]|(?<=www)\.", re.IGNORECASE)
+_ANY = re.compile(r"[^\w .,/-]|(?<=www)\.", re.IGNORECASE)
 
 
 def render(results: Iterable[FileResult], look: Look) -> Iterator[str]:
@@ -54,12 +55,12 @@ def _headline(totals: Totals) -> str:
 
 def _rows(result: FileResult, look: Look) -> Iterator[str]:
     for finding in result.outcome.findings:
-        text = " ".join([_rule(finding), _prose(finding.message)])
-        where = _code(place(finding.path, finding.location))
+        text = " ".join([_rule(finding), prose(finding.message)])
+        where = code_span(place(finding.path, finding.location))
         yield f"| {finding.severity.value} | {where} | {text} |\n"
     for problem in result.outcome.problems:
-        where = _code(place(result.outcome.path, problem.location))
-        yield f"| not checked | {where} | {problem_code(problem.status)}: {_prose(problem.message)} |\n"
+        where = code_span(place(result.outcome.path, problem.location))
+        yield f"| not checked | {where} | {problem_code(problem.status)}: {prose(problem.message)} |\n"
 
 
 def _rule(finding: Finding) -> str:
@@ -68,19 +69,22 @@ def _rule(finding: Finding) -> str:
     return f"{code}\\*" if finding.fix is not None else code
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """The text with its `code`, and nothing else that Markdown, HTML or a mention would make something of."""
     shown = printable(text[:_LONGEST])
     parts = _CODE.split(shown)
-    return "".join(_code(part[1:-1]) if place % 2 else _plain(part) for place, part in enumerate(parts))
+    return "".join(code_span(part[1:-1]) if place % 2 else _plain(part) for place, part in enumerate(parts))
 
 
 def _plain(text: str) -> str:
     return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
-def _code(text: str) -> str:
-    """A code span in a table: no run of backticks in the text may end it, and no bar the cell."""
+def code_span(text: str) -> str:
+    """A code span, in a table, too: no run of backticks in the text may end it, and no bar the cell."""
+    text = " ".join(printable(text).split())
+    if "\\|" in text or not text:  # where a backslash stands before a bar, no two readers agree on where the cell ends
+        return f"<code>{_ANY.sub(lambda match: f'&#{ord(match[0])};', text)}</code>"
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence, blank = "`" * (longest + 1), " " if text[:1] == "`" or text[-1:] == "`" else ""
-    return f"{fence}{blank}{' '.join(text.split())}{blank}{fence}".replace("|", "\\|")
+    return f"{fence}{blank}{text}{blank}{fence}".replace("|", "\\|")

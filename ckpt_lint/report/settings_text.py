@@ -6,20 +6,21 @@ import json
 from collections.abc import Iterator, Sequence
 
 from ckpt_lint.model import RuleInfo
+from ckpt_lint.report.look import json_safe, printable
 from ckpt_lint.settings import Settings
 
 
 def settings_text(path: str, settings: Settings, rules: Sequence[RuleInfo]) -> Iterator[str]:
     """What holds for the file `path`."""
     names = {rule.code: rule.name for rule in rules}
-    yield f"Settings for: {path}\n"
-    yield f"Configuration: {settings.source or 'none, the defaults'}\n\n"
+    yield f"Settings for: {printable(path)}\n"
+    yield f"Configuration: {printable(settings.source or 'none, the defaults')}\n\n"
     yield "rules on in this file = [\n"
     for code in sorted(settings.codes_for(path)):
         yield f"  {code}, # {names.get(code, '')}\n"
     yield "]\n"
     for key, value in _values(settings):
-        yield f"{key} = {json.dumps(value, ensure_ascii=False)}\n"
+        yield f"{key} = {json_safe(json.dumps(value, ensure_ascii=False))}\n"
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, object]]:

@@ -32,12 +32,12 @@ def as_text(verified: Verified, *, withheld: Sequence[Finding] = (), missing: Se
     yield from closing(verified, withheld=withheld)
 
 
-def title(result: SiteResult) -> str:
-    """`train.py:12:5 CKP303 unsafe-load, CKP301 load-without-map-location`."""
+def title(result: SiteResult) -> tuple[str, str]:
+    """`train.py:12:5`, and `CKP303 unsafe-load, CKP301 load-without-map-location`."""
     site = result.site
     cell = f"cell {site.location.cell}:" if site.location.cell is not None else ""
     codes = ", ".join(f"{finding.code} {finding.name}" for finding in site.findings)
-    return f"{site.path}:{cell}{site.location.row}:{site.location.column} {codes}"
+    return f"{site.path}:{cell}{site.location.row}:{site.location.column}", codes
 
 
 def size_text(size: int) -> str:
@@ -49,7 +49,7 @@ def size_text(size: int) -> str:
 
 
 def _site(result: SiteResult) -> Iterator[str]:
-    yield f"{printable(title(result))}: {result.status.value}\n"
+    yield f"{printable(' '.join(title(result)))}: {result.status.value}\n"
     if not result.checks:
         yield f"  {printable(result.reason)}\n"
     if len(result.checks) <= IN_FULL:

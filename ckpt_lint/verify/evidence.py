@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import ckpt_lint
+from ckpt_lint.report.markdown import code_span, prose
 from ckpt_lint.verify.apply import Applied
 from ckpt_lint.verify.as_text import parts, size_text, title
 from ckpt_lint.verify.session import Verified
@@ -23,8 +24,8 @@ def _document(verified: Verified, applied: Applied | None) -> Iterator[str]:
     yield f"ckpt-lint {ckpt_lint.__version__}, {under}. Verdicts are about the checkpoints named here, no others.\n\n"
     yield "| Place | Rules | Checkpoints | Verdict |\n|---|---|---|---|\n"
     for result in verified.results:
-        place, _, codes = title(result).partition(" ")
-        yield f"| {_cell(place)} | {_cell(codes)} | {len(result.checks)} | {result.status.value} |\n"
+        place, codes = title(result)
+        yield f"| {code_span(place)} | {codes} | {len(result.checks)} | {result.status.value} |\n"
     for result in verified.results:
         yield from _site(result)
     if applied is not None:
@@ -32,7 +33,8 @@ def _document(verified: Verified, applied: Applied | None) -> Iterator[str]:
 
 
 def _site(result: SiteResult) -> Iterator[str]:
-    yield f"\n## {_text(title(result))}: {result.status.value}\n\n"
+    place, codes = title(result)
+    yield f"\n## {code_span(place)} {codes}: {result.status.value}\n\n"
     for finding in result.site.findings:
         if finding.fix is not None:
             yield f"- {finding.code}: {_text(finding.fix.message)} ({finding.fix.applicability.value} by itself)\n"
@@ -44,7 +46,7 @@ def _site(result: SiteResult) -> Iterator[str]:
 
 def _check(check: Check) -> Iterator[str]:
     about = ", ".join(part for part in (size_text(check.size), check.content) if part)
-    yield f"\n**{_text(check.checkpoint)}** ({about}): {check.status.value}. {_text(check.reason)}\n\n"
+    yield f"\n**{code_span(check.checkpoint)}** ({_text(about)}): {check.status.value}. {_text(check.reason)}\n\n"
     for name, lines in parts(check):
         yield from (f"- {name}: {_text(line)}\n" for line in lines)
     if check.enforced:
@@ -54,16 +56,12 @@ def _check(check: Check) -> Iterator[str]:
 def _changes(applied: Applied) -> Iterator[str]:
     yield "\n## Applied\n\n"
     for path, code, row, why in applied.fixed:
-        yield f"- {_text(path)}:{row} {code}: {why}\n"
+        yield f"- {code_span(f'{path}:{row}')} {code}: {_text(why)}\n"
     for path, code, row, why in applied.left:
-        yield f"- left as it is: {_text(path)}:{row} {code}: {why}\n"
+        yield f"- left as it is: {code_span(f'{path}:{row}')} {code}: {_text(why)}\n"
     if not applied.fixed and not applied.left:
         yield "Nothing.\n"
 
 
 def _text(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")
-
-
-def _cell(text: str) -> str:
-    return _text(text).replace("|", "\\|")
+    return prose(" ".join(text.split()))
