@@ -32,7 +32,7 @@ def collective_guarded(source: Source) -> Iterator[Site]:
         start, end = source.lines_of(statement)
         pad = source.indent(statement)
         text = f"{pad}if torch.distributed.get_rank() == 0:\n{source.indented(statement)}"
-        reason = "" if re.search(r"(?m)^import torch\b(?! as )", source.text) else "torch is not imported"
+        reason = "" if re.search(r"(?m)^import torch[ \t]*$", source.text) else "torch is not imported"
         if any(isinstance(one, ast.If) and "rank" in source.part(one.test) for one in source.above(statement)):
             reason = "under a guard already"
         yield Site("CKP413", call.lineno, "if torch.distributed.get_rank() == 0:", ((start, end, text),), reason)

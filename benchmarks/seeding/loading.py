@@ -177,7 +177,7 @@ def whole_file(source: Source) -> Iterator[Site]:
             node
         ):
             continue
-        reason = "" if re.search(r"(?m)^import torch\b(?! as )", source.text) else "torch is not imported"
+        reason = "" if re.search(r"(?m)^import torch[ \t]*$", source.text) else "torch is not imported"
         if re.search(r"load_state_dict|DataParallel|deepspeed|torch\.load", scope):
             reason = "something is loaded here already"
         line = f'{name}.load_state_dict(torch.load("weights.pt", map_location="cpu", weights_only=True'

@@ -121,7 +121,7 @@ def rebuilt_between(source: Source) -> Iterator[Site]:
         ]
         if later and source.stands_alone(statement):
             made = f"torch.optim.lr_scheduler.OneCycleLR({receiver(call)}, max_lr=0.1, total_steps=1000)"
-            reason = "" if re.search(r"(?m)^import torch\b(?! as )", source.text) else "torch is not imported"
+            reason = "" if re.search(r"(?m)^import torch[ \t]*$", source.text) else "torch is not imported"
             edits = (source.after(statement, f"{receiver(later[0])} = {made}"),)
             yield Site("CKP415", call.lineno, "OneCycleLR built between", edits, reason)
 

@@ -223,7 +223,7 @@ def on_device(source: Source) -> Iterator[Site]:
         if isinstance(statement, ast.Assign) and [dotted(one) for one in statement.targets] != [name]:
             continue
         reason = "" if isinstance(scope, Function) and scope.body is source.block(statement) else "moved in a branch"
-        if not re.search(r"(?m)^import torch\b(?! as )", source.text):
+        if not re.search(r"(?m)^import torch[ \t]*$", source.text):
             reason = "torch is not imported"
         if not source.stands_alone(last) or len(source.block(statement)) < 2:
             reason = "statements that cannot be moved"

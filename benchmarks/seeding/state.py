@@ -262,7 +262,7 @@ def _forgotten(
         return Site(code, row, what, reason="the schedule is set by last_epoch")
     if len(built) > 1 or not all(map(source.stands_alone, built)) or checkpoint.changed:
         return Site(code, row, what, reason="the optimizer is not built once where the checkpoint is")
-    if not re.search(r"(?m)^import torch\b(?! as )", source.text):
+    if not re.search(r"(?m)^import torch[ \t]*$", source.text):
         return Site(code, row, what, reason="torch is not imported")
     texts = {"optimizer": optimizer, "model": owners["model"], "new": new}
     steps = [

@@ -39,7 +39,7 @@ class Training:
 
 def trainings(source: Source) -> Iterator[Training]:
     """Yield the plain training loops of a file: one device, no framework around, nothing that is saved elsewhere."""
-    if _ELSEWHERE.search(source.text) or not re.search(r"(?m)^import torch\b(?! as )", source.text):
+    if _ELSEWHERE.search(source.text) or not re.search(r"(?m)^import torch[ \t]*$", source.text):
         return
     for loop in ast.walk(source.tree):
         if not isinstance(loop, ast.For) or not isinstance(loop.target, ast.Name) or loop.orelse:
