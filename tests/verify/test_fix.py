@@ -69,7 +69,7 @@ def test_the_evidence_names_the_file_its_content_the_torch_and_what_was_compared
     for part in (
         f"torch {torch.__version__}",
         "| `train.py:5:12` | CKP303 unsafe-load | 1 | confirmed |",
-        "**last.pt** (17.7 kB, content id ",
+        "**`last.pt`** (17.7 kB, content id ",
         "- matched by: the path in the code, `last.pt`",
         "- compared: header: every global is on the list",
         "- enforced: weights_only=True, 120 s",
