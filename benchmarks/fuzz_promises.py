@@ -32,7 +32,7 @@ FORMATS = (
     "diff",
 )  # fmt: skip
 OBEYED = {"Cc", "Cs"}
-_LONE_STAR = re.compile(r"^[ \t]*\*[^\n]*$|;[ \t]*\*", re.MULTILINE)
+_LONE_STAR = re.compile(r"^[ \t]*\*[^\n]*$|;[ \t]*\*|\bin[ \t]*\*", re.MULTILINE)
 
 
 class Bench:

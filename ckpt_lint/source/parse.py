@@ -238,6 +238,8 @@ def _record(code: str, twin: ast.Module | None, base: int, whole: str) -> Parsed
                 positions = Positions(code, base, wrapper.resolve(PositionProvider))
         except cst.ParserSyntaxError as error:
             raise _syntax_problem(code, error.raw_line, error.raw_column) from None
+        except cst.CSTValidationError:  # what its grammar takes and its nodes refuse: `"a" b"c"`
+            raise _syntax_problem(code, 1, 1) from None
         return Parsed(record(module, twin, positions, start=base, end=base + len(code)), _ink(code))
 
 
