@@ -53,12 +53,7 @@ def _maker() -> str:
             if name.endswith(".py"):
                 state = os.stat(os.path.join(folder, name))
                 stamps.append((folder, name, state.st_size, state.st_mtime_ns))
-    return repr((sys.version_info[:3], stamps))
-
-
-@cache
-def _settings_text(settings: Settings) -> str:
-    return repr(plain(settings))
+    return _digest(repr((sys.version_info[:3], stamps)))
 
 
 @dataclass
@@ -78,6 +73,7 @@ class _Project:
     table: _Table
     targets: list[Target]
     state: str = ""
+    common: dict[str, str] = field(default_factory=dict)
 
 
 class Verdicts:
@@ -107,6 +103,7 @@ class Verdicts:
                 continue
             project.files = Disk().project_of(mine[0])
             project.state = self._state(project)
+            project.common.clear()
             for path in mine:
                 if self._key(project, path) == self._of[path][0]:  # nothing was written while it was judged
                     project.table.verdicts[path] = (self._of[path][0], plain(fresh[path]))
@@ -149,11 +146,18 @@ class Verdicts:
 
     def _key(self, project: _Project, path: str) -> str:
         """The digest of all that decides the verdict on a target."""
-        settings = self.configs.settings_for(path)
         absolute = os.path.abspath(path)
-        bounds = project.files.bounds_of(absolute, None, settings.torch_version)
-        text = project.table.stamps[absolute][4]
-        return _digest(_maker(), os.getcwd(), path, project.state, text, _settings_text(settings), repr(bounds))
+        return _digest(self._common(project, absolute), path, project.table.stamps[absolute][4])
+
+    def _common(self, project: _Project, path: str) -> str:
+        """The digest of what decides the verdicts on all files of a folder."""
+        folder = os.path.dirname(path)
+        if folder not in project.common:
+            settings = self.configs.settings_in(folder)
+            bounds = project.files.bounds_of(path, None, settings.torch_version)
+            shared = (_maker(), os.getcwd(), project.state, repr(plain(settings)), repr(bounds))
+            project.common[folder] = _digest(*shared)
+        return project.common[folder]
 
     def _look_up(self, project: _Project, target: Target) -> None:
         key = self._key(project, target.path)

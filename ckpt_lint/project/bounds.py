@@ -137,9 +137,9 @@ def _within(limit: str, base: str, reader: Reader) -> Reader:
 
     Relative paths, which a notebook writes, are relative to `base`.
     """
-    inside = os.path.join(os.path.realpath(limit), "")
 
     def read(path: str) -> str | None:
+        inside = os.path.join(os.path.realpath(limit), "")
         full = os.path.join(base, path)
         if not os.path.realpath(full).startswith(inside):
             raise ValueError("it lies outside of the repository")
