@@ -49,6 +49,16 @@ def create_atomic(path: str, data: bytes) -> None:
     _flush_folder(os.path.dirname(target))
 
 
+def write_output(path: str, text: str) -> None:
+    """Write a report: whole or not at all, into a pipe or a device as it comes. Raises OSError."""
+    data = text.encode("utf-8", "backslashreplace")
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:
+            stream.write(data)
+    else:
+        create_atomic(path, data)
+
+
 def _not_fixed(message: str) -> Problem:
     return Problem(Status.NOT_FIXED, message)
 

@@ -16,6 +16,7 @@ from ckpt_lint.artifact.remote import RemoteError, is_remote, read_deep_remote, 
 from ckpt_lint.artifact.versions import verdict_for, version_key
 from ckpt_lint.cli.inspect_arguments import add_arguments
 from ckpt_lint.report.look import printable
+from ckpt_lint.write import write_output
 
 CLEAN, USAGE, UNCHECKED = 0, 2, 3
 
@@ -97,7 +98,10 @@ def _write_page(args: argparse.Namespace, known: list[ArtifactFacts]) -> None:
     for facts in known:
         found = _judged(facts, deep=args.deep)
         page = inspect_html.render(facts, findings=found, verdicts=_verdicts(facts, args.torch))
-        Path(args.html).write_text(page, encoding="utf-8", errors="replace")
+        try:
+            write_output(args.html, page)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, args.html) from None
 
 
 def _show(args: argparse.Namespace, known: list[ArtifactFacts]) -> None:

@@ -18,7 +18,7 @@ from ckpt_lint.report.totals import Totals
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import FileResult
 from ckpt_lint.settings import Settings
-from ckpt_lint.write import create_atomic
+from ckpt_lint.write import write_output
 
 FINDINGS, UNCHECKED = 1, 3
 FOR_PEOPLE = ("full", "concise", "grouped")
@@ -126,13 +126,7 @@ def _check_place(path: str | None) -> None:
 
 
 def _write_file(path: str, text: str) -> None:
-    """The report, whole or not at all; into a pipe or a device as it comes."""
-    data = text.encode("utf-8", "backslashreplace")
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            with open(path, "wb") as stream:
-                stream.write(data)
-        else:
-            create_atomic(path, data)
+        write_output(path, text)
     except OSError as error:
         raise ConfigError(f"--output-file {path}: could not be written: {error.strerror or error}") from None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from ckpt_lint.cli.clean import cache_of
 from ckpt_lint.cli.configured import configs_from
 from ckpt_lint.cli.verify_arguments import EVIDENCE
-from ckpt_lint.config import Configs
+from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import discover
 from ckpt_lint.report import Look
 from ckpt_lint.report.look import printable
@@ -26,6 +25,7 @@ from ckpt_lint.verify.matching import SUFFIXES, Finder, Given, Headers, given
 from ckpt_lint.verify.session import Progress, Request, Verified, verify
 from ckpt_lint.verify.sites import Linted, lint
 from ckpt_lint.verify.verdict import Status
+from ckpt_lint.write import write_output
 
 REFUTED, UNVERIFIED = 1, 3
 BAR = 24
@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     _show(arguments, configs, linted, verified, named)
     report = arguments.report or (EVIDENCE if arguments.fix and verified.results else None)
     if report is not None:
-        Path(report).write_text(as_markdown(verified, applied), encoding="utf-8", errors="replace")
+        try:
+            write_output(report, as_markdown(verified, applied))
+        except OSError as error:
+            raise ConfigError(f"--report {report}: could not be written: {error.strerror or error}") from None
     return max(_tell(arguments, linted, applied, report), _exit_code(verified, named))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import pty
@@ -65,7 +66,7 @@ def test_the_evidence_names_the_file_its_content_the_torch_and_what_was_compared
 
     project(tmp_path, RESUME.format(name="last.pt"), last="train_full.pt")
     assert ckpt_lint("verify", ".", "--report", "evidence.md", cwd=tmp_path).code == 0
-    text = (tmp_path / "evidence.md").read_text()
+    text = html.unescape((tmp_path / "evidence.md").read_text())
     for part in (
         f"torch {torch.__version__}",
         "| `train.py:5:12` | CKP303 unsafe-load | 1 | confirmed |",
