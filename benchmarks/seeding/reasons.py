@@ -10,6 +10,9 @@ REASONS: dict[tuple[str, str], str] = {
         "definition: nothing in the file starts or joins several processes"
     ),
     ("CKP209", _EDGES): "definition: the module is made by what a table holds, it may lie on a device",
+    ("CKP401", "fairseq-0.12.2/fairseq/trainer.py"): (
+        "likely definition: the model's classes have a `load_state_dict` of their own, which takes `model_cfg` (not confirmed)"
+    ),
     ("CKP409", f"{_NVIDIA}PyTorch/SpeechSynthesis/HiFiGAN/common/utils.py"): (
         "likely definition: a test of another key of the same dict stands around (not confirmed)"
     ),
