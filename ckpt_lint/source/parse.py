@@ -235,6 +235,8 @@ def _record(code: str, twin: ast.Module | None, base: int, whole: str) -> Parsed
             else:
                 wrapper = MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
                 module = wrapper.module
+                if module.code.strip() != code.strip():  # its places are those of its own text
+                    raise _syntax_problem(code, 1, 1)
                 positions = Positions(code, base, wrapper.resolve(PositionProvider))
         except cst.ParserSyntaxError as error:
             raise _syntax_problem(code, error.raw_line, error.raw_column) from None

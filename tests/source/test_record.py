@@ -218,6 +218,16 @@ def test_patterns_that_take_libcst_minutes_never_reach_it(pattern: str, known: b
     assert parse("case = ((((((y))))))\nmatch x:\n    case y:\n        pass\n", slicing=False).module.body
 
 
+def test_a_text_that_libcst_does_not_give_back_is_not_read() -> None:
+    """It takes a continued line for no indentation, and counts places in a text without the backslash."""
+    code = "if a:\n    b\n    \\\r\n    state = {\n        'x': 1}\n"
+    with pytest.raises(Unparsable) as caught:
+        parse("def f():\n  " + code.replace("if a:", "if a:") + "type X = int\n")
+    assert caught.value.problem.status is Status.SYNTAX_ERROR
+    with pytest.raises(Unparsable, match="concatenate|invalid|cannot"):
+        parse("x = 'a' b'c'\n")
+
+
 def test_an_endless_chain_never_reaches_it() -> None:
     """Python 3.10 reads it, and its length is refused; newer ones refuse its depth."""
     with pytest.raises(Unparsable) as caught:

@@ -9,6 +9,7 @@ from ckpt_lint.facts.locations import constant_locations, needs_cuda
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.scan import tokens
 
 RULE = RuleInfo(
     code="CKP306",
@@ -60,6 +61,8 @@ def check(view: View) -> Iterator[Report]:
             f"`map_location` is {location.text}: the load raises on a host without CUDA; load to `\"cpu\"` and move "
             "the model"
         )
-        fix = Fix(Applicability.UNSAFE, 'Load to `"cpu"`', replace(value.span, '"cpu"'))
+        commented = any(token.kind == "comment" for token in tokens(view.text, value.span.start, value.span.end))
+        fix = None if commented else Fix(Applicability.UNSAFE, 'Load to `"cpu"`', replace(value.span, '"cpu"'))
         call = found.load.call if found.default is None else None
-        yield Report(value, message, fix, call=call, argument="device" if call else None)
+        withheld = "a comment stands in it" if commented else None
+        yield Report(value, message, fix, call=call, argument="device" if call else None, fix_withheld=withheld)
