@@ -84,6 +84,7 @@ class Verdicts:
         self.configs = configs
         self.disk = Disk()
         self._of: dict[str, tuple[str, Outcome | None]] = {}
+        self._texts: dict[int, str] = {}
         self._projects = [project for project in self._found(targets) if self._is_worth_it(project)]
         for project in self._projects:
             project.state = self._state(project)
@@ -155,9 +156,15 @@ class Verdicts:
         if folder not in project.common:
             settings = self.configs.settings_in(folder)
             bounds = project.files.bounds_of(path, None, settings.torch_version)
-            shared = (_maker(), os.getcwd(), project.state, repr(plain(settings)), repr(bounds))
+            shared = (_maker(), os.getcwd(), project.state, self._text_of(settings), repr(bounds))
             project.common[folder] = _digest(*shared)
         return project.common[folder]
+
+    def _text_of(self, settings: Settings) -> str:
+        """Settings as text, made once for all folders that share them: `configs` keeps what it gave out."""
+        if id(settings) not in self._texts:
+            self._texts[id(settings)] = repr(plain(settings))
+        return self._texts[id(settings)]
 
     def _look_up(self, project: _Project, target: Target) -> None:
         key = self._key(project, target.path)

@@ -168,7 +168,9 @@ def _nearest(folder: str, limit: str, cache: BoundsCache, reader: Reader) -> Tor
         if candidate not in cache.folders:
             cache.folders[candidate] = read_folder(candidate, reader)
         if cache.folders[candidate].names_torch:
-            return _bounds(cache.folders[candidate], limit)
+            if (candidate, limit) not in cache.answers:
+                cache.answers[candidate, limit] = _bounds(cache.folders[candidate], limit)
+            return cache.answers[candidate, limit]
         if candidate == limit:
             break
     return NOT_DECLARED
