@@ -11,7 +11,7 @@ from ckpt_lint.boundary import guarded
 from ckpt_lint.edits import ast_parses, converge
 from ckpt_lint.facts.explained import facts_at
 from ckpt_lint.facts.view import Facts, Other, Report, View
-from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span, Status
+from ckpt_lint.model import Applicability, Finding, Fix, Outcome, Problem, Related, RuleInfo, Span
 from ckpt_lint.project.bounds import TorchBounds
 from ckpt_lint.settings import Settings
 from ckpt_lint.source import tree as t

@@ -210,8 +210,8 @@ class Worker:
         return self._written(result, settings)
 
     def _check_checkpoint(self, path: str, settings: Settings) -> FileResult:
-        from ckpt_lint.checkpoint_file import check_file
         from ckpt_lint.boundary import guarded
+        from ckpt_lint.checkpoint_file import check_file
 
         return FileResult(guarded(path, lambda: check_file(path, settings, deep=self.mode.deep)))
 

@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ckpt_lint.boundary import guarded
 from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import would_take
-from ckpt_lint.boundary import guarded
 from ckpt_lint.model import Applicability, Outcome
 from ckpt_lint.project.reader import read_bytes
 from ckpt_lint.run import FileResult, Mode, Worker
