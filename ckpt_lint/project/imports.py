@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,6 +152,12 @@ def imports_file(places: Places, path: str, target: str, data: bytes) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=10_000)
+def _as_set(names: tuple[str, ...]) -> frozenset[str]:
+    """One set for all packages that hand on the same names: a library of thousands of files has tens of thousands."""
+    return frozenset(names)
+
+
 def find_handed_on(places: Places, path: str) -> Handed:
     """Follow the imports of an `__init__.py`, and of those below it, `MAX_HOPS` deep."""
     out: dict[str, frozenset[str] | None] = {}
@@ -160,12 +167,12 @@ def find_handed_on(places: Places, path: str) -> Handed:
         for here, outer in level:
             for found in places.imports_of(here):
                 starred = not found.names or "*" in found.names
-                names = outer if starred else frozenset(found.names)
+                names = outer if starred else _as_set(found.names)
                 for file in _targets(places, here, found):
                     if file == path or (file in out and (out[file] is None or out[file] == names)):
                         continue
-                    known = out.get(file, frozenset())
-                    out[file] = None if names is None or known is None else known | names
+                    known = out.get(file, names)
+                    out[file] = None if names is None or known is None else known if names <= known else known | names
                     if file.endswith("__init__.py"):
                         following.append((file, names))
         level = following
