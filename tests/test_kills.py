@@ -1,8 +1,8 @@
 """Killed at every step of every writer: no file is left half written, and the next run does what was asked.
 
 A child kills itself (-9) at its n-th step on the disk, for n from 1 up to where the run comes to its end. The steps are
-all that Python reports of opening for writing, linking, renaming, removing and making folders, and both sides of a flush
-to the disk and of a rename.
+all that Python reports of opening for writing, linking, renaming, removing and making folders, and both sides of an
+opening, of a flush to the disk and of a rename.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,22 +23,27 @@ OLD = "import torch\n\n\ndef restore(path):\n    return torch.load(path)\n"
 CELL = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": OLD}
 NOTEBOOK = json.dumps({"cells": [CELL], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
 
-CHILD = """
-import os, signal, sys
-left = int(sys.argv.pop(1))
-home = os.path.realpath(sys.argv.pop(1))
+NURSERY = """
+import builtins, io, json, os, signal, sys
+import libcst, ckpt_lint.cli, ckpt_lint.cli.check, ckpt_lint.engine, ckpt_lint.run, ckpt_lint.workspace, ckpt_lint.report.full
+
+left, home = 0, ""
+
 def step():
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
+
 def ours(path):
-    return isinstance(path, str) and (not os.path.isabs(path) or os.path.realpath(path).startswith(home))
+    return isinstance(path, (str, os.PathLike)) and (not os.path.isabs(path) or os.path.realpath(path).startswith(home))
+
 def hook(name, args):
     if name == "open" and ours(args[0]) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         step()
     elif name in ("os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate", "os.chmod") and ours(args[0]):
         step()
+
 def around(do):
     def done(*args, **more):
         step()
@@ -46,12 +51,41 @@ def around(do):
         step()
         return result
     return done
-os.fsync, os.replace = around(os.fsync), around(os.replace)
-from ckpt_lint.cli import main
-sys.addaudithook(hook)
-code = main(sys.argv[1:])
-sys.stdout.flush()
-os._exit(code)
+
+def opening(do):
+    # A step once a file is opened, too: what is written in place is empty then.
+    def done(path, *args, **more):
+        result = do(path, *args, **more)
+        if ours(path) and any(isinstance(arg, str) and set(arg) & set("wax+") for arg in (*args, *more.values())):
+            step()
+        return result
+    return done
+
+def work(order):
+    global left, home
+    os.chdir(order["folder"])
+    for number, name in ((1, order["out"]), (2, order["err"])):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    left, home = order["step"], os.path.realpath(order["home"])
+    os.fsync, os.replace = around(os.fsync), around(os.replace)
+    builtins.open = io.open = opening(open)
+    sys.addaudithook(hook)
+    code = ckpt_lint.cli.main(order["arguments"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        try:
+            work(json.loads(line))
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(99)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 FIX = ("check", "--fix", "--unsafe-fixes", "--no-cache", "-j1", ".")
@@ -91,26 +125,50 @@ def content(folder: Path) -> dict[str, bytes]:
     return kept
 
 
-def run(project: Path, arguments: tuple[str, ...], step: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CHILD, str(step), str(project.parent), *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "VIRTUAL_ENV": "", "CONDA_PREFIX": ""}
-    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False, timeout=120)
+class Nursery:
+    """A process that has everything imported, and forks one child for each run: hundreds of starts would take minutes."""
+
+    def __init__(self) -> None:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "VIRTUAL_ENV": "", "CONDA_PREFIX": ""}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([sys.executable, "-c", NURSERY], env=env, stdin=pipe, stdout=pipe, text=True)
+
+    def run(self, project: Path, arguments: tuple[str, ...], step: int = 0) -> subprocess.CompletedProcess[str]:
+        """One run in a project; it kills itself at its n-th step, never where that is 0."""
+        out, err = (project.parent.parent / name for name in ("stdout", "stderr"))
+        order = {"folder": str(project), "home": str(project.parent), "step": step, "arguments": arguments,
+                 "out": str(out), "err": str(err)}  # fmt: skip
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+
+    def close(self) -> None:
+        self.process.communicate("")
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    one = Nursery()
+    yield one
+    one.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("name", WRITERS)
-def test_killed_at_every_step(tmp_path: Path, name: str) -> None:
+def test_killed_at_every_step(nursery: Nursery, tmp_path: Path, name: str) -> None:
     arguments = WRITERS[name]
     whole = made(tmp_path / "whole")
     before = content(whole.parent)
-    wanted = run(whole, arguments)
+    wanted = nursery.run(whole, arguments)
     assert wanted.returncode in (0, 1, 3) and "Traceback" not in wanted.stderr, wanted
     after = content(whole.parent)
     step, states = 0, set[bool]()
     while True:
         step += 1
         project = made(tmp_path / str(step))
-        done = run(project, arguments, step)
+        done = nursery.run(project, arguments, step)
         if done.returncode != -signal.SIGKILL:
             break
         left = content(project.parent)
@@ -119,7 +177,7 @@ def test_killed_at_every_step(tmp_path: Path, name: str) -> None:
         assert set(before) <= set(left)
         states.add(left == after)
         resumed = ("--resume",) if (project.parent / "rows.jsonl.partial").exists() else ()  # without, that is refused
-        again = run(project, (*arguments, *resumed))
+        again = nursery.run(project, (*arguments, *resumed))
         assert again.returncode in (wanted.returncode, 0) and "Traceback" not in again.stderr, (name, step, again)
         assert content(project.parent) == after, (name, step)
         if name in ("cache", "output file"):
@@ -130,11 +188,11 @@ def test_killed_at_every_step(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize("name", WRITERS)
-def test_no_byte_can_be_written(tmp_path: Path, name: str) -> None:
+def test_no_byte_can_be_written(nursery: Nursery, tmp_path: Path, name: str) -> None:
     """The disk is full, or the tree read-only: said in a line, with its exit code; every file as it was."""
     project = made(tmp_path / "full")
     before = content(project.parent)
-    plain = run(made(tmp_path / "whole"), WRITERS[name])
+    plain = nursery.run(made(tmp_path / "whole"), WRITERS[name])
     code = (
         "import resource, signal, sys\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
@@ -153,12 +211,13 @@ def test_no_byte_can_be_written(tmp_path: Path, name: str) -> None:
     assert not list(project.parent.rglob("*.tmp"))
 
 
-def test_two_runs_at_once(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="forks of POSIX")
+def test_two_runs_at_once(nursery: Nursery, tmp_path: Path) -> None:
     """Each writer twice at the same time: the result is that of one."""
     for name in ("noqa", "new baseline", "old output file", "cache"):
         arguments = WRITERS[name]
         whole = made(tmp_path / name / "whole")
-        wanted = run(whole, arguments)
+        wanted = nursery.run(whole, arguments)
         project = made(tmp_path / name / "both")
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "ckpt_lint", *arguments]
