@@ -10,6 +10,7 @@ import pytest
 from ckpt_lint import engine
 from ckpt_lint.model import Problem
 from ckpt_lint.project.imports import own_imports
+from ckpt_lint.source import slices
 from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.positions import parse_twin
 from ckpt_lint.source.slices import SMALL, blanked, cut
@@ -169,3 +170,75 @@ def test_a_file_that_passes_a_missing_checkpoint_by_is_read(tmp_path: Path) -> N
     settings = settings_for(tmp_path, ALL_CODES)
     assert Workspace().reaches(str(train), data, settings, tuple(own_imports(data, str(train))))
     assert "CKP411" in {code for code, _, _ in judged(train, gate=True)}
+
+
+_LONG_METHOD = LONG.replace("    note", "        note")
+_PLATEAU = f"""import torch
+
+class Plateau:
+    def __init__(self):
+        self.losses = []
+
+    def step(self, loss):
+{_LONG_METHOD}
+        self.anchor, self.losses[0] = loss, loss
+
+    def save(self, path):
+        torch.save({{"losses": self.losses}}, path)
+
+    def load(self, path):
+        self.losses = torch.load(path)["losses"]
+"""
+_BOTH = "self.anchor, self.losses[0] = loss, loss"
+_KEEP = f"""import torch
+from torch import nn
+
+class Net(nn.Module):
+    pass
+
+def keep(obj, path):
+    torch.save(obj, path)
+
+def run(path):
+{LONG}
+    keep(Net(), path)
+"""
+TIED = {
+    "a part set beside a short save": (_PLATEAU, "CKP301"),
+    "grown beside a short save": (_PLATEAU.replace(_BOTH, "self.losses.append(loss)"), "CKP301"),
+    "augmented beside a short save": (_PLATEAU.replace(_BOTH, "self.losses += loss"), "CKP301"),
+    "an instance of another name": (_PLATEAU.replace(_BOTH, "self.losses = loss").replace("self", "this"), "CKP301"),
+    "a caller of a short save": (_KEEP, "CKP101"),
+    "a caller of its caller": (
+        _KEEP.replace("def run", "def also(obj, path):\n    keep(obj, path)\n\ndef run").replace("    keep(N", "    also(N"),
+        "CKP101",
+    ),
+    "a variable of the module": (
+        f"import torch\nSTATE = {{}}\n\ndef fill(opt, model):\n{LONG}\n    STATE['model'] = model\n"
+        "    STATE['optimizer'] = opt\n\ndef keep(path):\n    torch.save(STATE, path)\n",
+        "CKP101",
+    ),
+    "a global": (
+        "import torch\nfrom torch import nn\nBEST = None\n\nclass Net(nn.Module):\n    pass\n\ndef make():\n"
+        f"    global BEST\n{LONG}\n    BEST = Net()\n\ndef keep(path):\n    torch.save(BEST, path)\n",
+        "CKP101",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), list(TIED.values()), ids=list(TIED))
+def test_what_is_tied_to_a_save_or_load_is_kept(text: str, code: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(text)
+    found = judged(path, gate=True)
+    assert code in {row[0] for row in found}
+    assert found == judged(path, gate=False)
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(FIXTURES)) for p in FILES])
+def test_slicing_of_short_functions_changes_nothing(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out may not hang on its length: fixtures are short, and so little of them is cut otherwise."""
+    monkeypatch.setattr(slices, "SMALL", 8)
+    test_slicing_changes_nothing(path, tmp_path)

@@ -1,10 +1,11 @@
 """Slicing: what no rule can ask about is left out, of the text that LibCST sees and of the draft.
 
 Left out are long docstrings, and the bodies of functions in which nothing is saved, loaded or restored, nothing tells of
-ranks, and which have nothing to do, by name and `CALL_HOPS` calls away, with one that does; of a class with such a
-method the methods that set attributes stay too. A stretch becomes one string of blanks, a single node for LibCST, which
-makes one of every empty line: every other character keeps its place. The findings are those of the whole
-text: tests and benchmarks hold them against `--no-gate`.
+ranks, and which have nothing to do, by name and `CALL_HOPS` calls away, with one that does, however short that is. What
+a function shares with others is a tie, too: of a class with a method that stays, and of its bases, the methods stay that
+change attributes or tell what these are, and so does whatever does so to a variable of the module. A stretch becomes one
+string of blanks, a single node for LibCST, which makes one of every empty line: every other character keeps its place.
+The findings are those of the whole text: tests and benchmarks hold them against `--no-gate`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SMALL = 300
 
 _WORDS = re.compile(
     r"state_dict|torch\s*\.\s*(?:load|save)|(?:[.( ]|^)(?:load|save)\(|save_checkpoint|load_checkpoint|load_url"
-    r"|torch_load|torch_save|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors"
+    r"|torch_load|torch_save|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors|[\"']module\."
     r"|(?<![a-z])save(?!_pretrained|_image|fig\(|txt\()\w*\("
 )
 """What is saved, loaded or restored."""
@@ -42,16 +43,39 @@ _DEED = re.compile(
     r"|(?<![a-z])(?:load|save|restore|resume)(?!_(?:image|video|audio|wav|dataset|data|lora|ip_adapter|textual)|txt|s\()\w*\("
     r"|(?:checkpoint|ckpt)\w*\("
 )
-_SETS_ATTRIBUTE = re.compile(r"\bself\.\w+\s*(?::[^=\n]+)?=[^=]")
+_CHANGED = re.compile(
+    r"\b([A-Za-z_]\w*)(?:\.\w+|\[[^\]\n]{0,200}\]){1,6}\s*(?::[^=\n]{1,200})?(?:[-+*/%@&|^]|//|\*\*|>>|<<)?=(?!=)"
+    r"|\b(?:for|as|del)\s+([A-Za-z_]\w*)[.\[]|\bsetattr\(\s*([A-Za-z_]\w*)"
+)
+"""What a part is bound in, in the first group that is there: `self.x = ...`, `state["x"] += ...`."""
+
+_GROWN = re.compile(
+    r"\b([A-Za-z_]\w*)((?:\.\w+|\[[^\]\n]{0,200}\]){0,6})"
+    r"\.(?:append|appendleft|extend|insert|update|setdefault|add|pop|remove|clear|step|zero_grad|unscale_|scale"
+    r"|parameters|named_parameters|modules|named_modules|children|forward|half|float|bfloat16|requires_grad_)\("
+)
+"""What takes more in, or shows what it is: `self.losses.append(...)`."""
+
+_TARGETS = re.compile(r"^[^=\n(#]*=(?!=)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"\b[A-Za-z_]\w*\.(\w+)\b(?!\()")
+_ATTRIBUTE_CALLED = re.compile(r"\b[A-Za-z_]\w*\.(\w+)\(")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _INSIDE_LINES = re.compile(r"[^\r\n]+")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
-_ALIAS = re.compile(r"\b(\w+)[ \t]*=[ \t]*torch\s*\.\s*(?:load|save)\b|\b(?:load|save)[ \t]+as[ \t]+(\w+)")
+_ALIAS = re.compile(
+    r"\b(\w+)[ \t]*=[ \t]*(?:functools\s*\.\s*)?(?:partial\([ \t]*)?(?:\w+\s*\.\s*){0,3}"
+    r"(?:load|save|load_url|load_state_dict_from_url|load_state_dict|state_dict)\b(?![(\w])"
+    r"|\b(?:load|save|load_url|load_state_dict_from_url)[ \t]+as[ \t]+(\w+)"
+)
 _DEFINED = re.compile(r"\b(?:def|class)\s+\w+")
 
 
 @dataclass(slots=True)
 class _Stretch:
-    """A body, or a docstring (then `name` is ""), that may be blanked: the first statement of `body`, or all of it."""
+    """A body, or a docstring (then `name` is ""), that may be blanked: the first statement of `body`, or all of it.
+
+    `holder` is the class (by its line) of a method, else -1; a `fixed` one is not worth blanking, or must not be.
+    """
 
     name: str
     start: int
@@ -59,7 +83,17 @@ class _Stretch:
     text: str
     holder: int
     body: list[ast.stmt]
+    fixed: bool = False
     kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What functions share: the module's variables, and classes (by line): their names, and their bases in the module."""
+
+    variables: frozenset[str]
+    classes: dict[int, str]
+    bases: dict[int, tuple[int, ...]]
 
 
 class _Lines:
@@ -80,17 +114,19 @@ class _Lines:
 def cut(code: str, module: ast.Module) -> list[tuple[int, int]]:
     """Cut what cannot matter out of `module`. Returns where it stands in the text, in its order, for `blanked`."""
     stretches = sorted(_stretches(_Lines(code), module), key=lambda s: (s.start, -s.end))
-    outside = _outside(code, stretches)
-    busy = bool(_DEED.search(outside)) or any(_DEED.search(s.text) for s in stretches)
+    functions = [stretch for stretch in stretches if stretch.name]
+    outside = _Stretch("", 0, 0, _outside(code, stretches), -1, [], fixed=True)
+    busy = any(_DEED.search(s.text) for s in (outside, *functions))
     _keep(
-        [stretch for stretch in stretches if stretch.name],
+        functions,
+        outside,
         busy=busy or not may_matter(code.encode("utf-8", "surrogatepass")),
-        called=frozenset(_CALL.findall(_DEFINED.sub("", outside))) if _WORDS.search(outside) else frozenset(),
-        aliases=tuple(f"{one or other}(" for one, other in _ALIAS.findall(outside)),
+        aliases=tuple(f"{one or other}(" for one, other in _ALIAS.findall(code)),
+        shared=_shared(module),
     )
     places, done = list[tuple[int, int]](), 0
     for stretch in stretches:
-        if stretch.kept or stretch.start < done:
+        if stretch.kept or stretch.fixed or stretch.start < done:
             continue
         done = stretch.end
         places.append((stretch.start, done))
@@ -148,9 +184,7 @@ def _stretches(lines: _Lines, module: ast.Module) -> Iterator[_Stretch]:
             if isinstance(node, ast.ClassDef):
                 stack.append((node.body, node.lineno))
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                found = _function(lines, node, holder)
-                if found is not None:
-                    yield found
+                yield _function(lines, node, holder)
                 stack.append((node.body, -2))
             elif isinstance(node, (ast.If, ast.Try, ast.With)):
                 stack.extend((block, holder) for block in _blocks(node))
@@ -185,44 +219,121 @@ def _place(lines: _Lines, first: ast.stmt, last: ast.stmt) -> tuple[int, int]:
     return lines.offset(first.lineno, first.col_offset), end
 
 
-def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holder: int) -> _Stretch | None:
+def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holder: int) -> _Stretch:
     first = node.body[0]
-    if getattr(first, "decorator_list", None):
-        return None  # its first line is that of a decorator; not worth the care
     start, end = _place(lines, first, node.body[-1])
     line_start = lines.starts[first.lineno - 1]
-    if end - start <= SMALL or lines.code[line_start:start].strip(" \t\f"):
-        return None
-    if _has_lines_at_its_rims(lines.code, start, end):
-        return None
+    fixed = (
+        end - start <= SMALL
+        or bool(getattr(first, "decorator_list", None))  # its first line is that of a decorator; not worth the care
+        or bool(lines.code[line_start:start].strip(" \t\f"))
+        or _has_lines_at_its_rims(lines.code, start, end)
+    )
     told = _place(lines, first, first)[1] if _is_docstring(first) else start
-    return _Stretch(node.name, start, end, lines.code[told:end], holder, node.body)
+    return _Stretch(node.name, start, end, lines.code[told:end], holder, node.body, fixed)
 
 
 def _is_docstring(first: ast.stmt) -> bool:
     return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
-def _keep(functions: list[_Stretch], *, busy: bool, called: frozenset[str], aliases: tuple[str, ...]) -> None:
-    """Mark what stays: by its words, by its class, by who calls it or whom it calls.
+def _keep(
+    functions: list[_Stretch], outside: _Stretch, *, busy: bool, aliases: tuple[str, ...], shared: _Shared
+) -> None:
+    """Mark what stays: by its words, by what it shares with what stays, by who calls it or whom it calls.
 
-    `called` are functions that stay, `aliases` are calls of `torch.save` under another name.
+    `outside` is what runs at import, one more body; `aliases` are calls of `torch.save` under another name.
     """
-    classes: set[int] = set()
+    called = frozenset(_calls(outside)) if _WORDS.search(outside.text) else frozenset[str]()
     for function in functions:
         text = function.text
         named = function.name in called or any(alias in text for alias in aliases)
         if named or _WORDS.search(text) or (busy and _CONTEXT.search(text)):
             function.kept = True
-            classes.add(function.holder)
-    for function in functions:
-        if function.holder in classes and function.holder >= 0 and _SETS_ATTRIBUTE.search(function.text):
-            function.kept = True
-    fresh = [f for f in functions if f.kept]
+    outside.kept = bool(called)
+    _keep_ties(functions, shared)
+    bodies = [outside, *functions]
+    fresh = [f for f in bodies if f.kept]
     for _ in range(CALL_HOPS):
-        calls = [f"{f.name}(" for f in fresh if not f.name.startswith("__")]
-        inner = {name for f in fresh for name in _CALL.findall(f.text)}
-        left = [f for f in functions if not f.kept]
-        fresh = [f for f in left if f.name in inner or any(call in f.text for call in calls)]
+        calls = [f"{f.name}(" for f in fresh if f.name and not f.name.startswith("__")]
+        inner = {name for f in fresh for name in _calls(f)}
+        left = [f for f in bodies if not f.kept]
+        fresh = [f for f in left if _called_as(f, shared) in inner or any(call in f.text for call in calls)]
         for function in fresh:
             function.kept = True
+
+
+def _called_as(function: _Stretch, shared: _Shared) -> str:
+    return shared.classes.get(function.holder, "") if function.name == "__init__" else function.name
+
+
+def _calls(body: _Stretch) -> list[str]:
+    """The last names of what is called."""
+    return _CALL.findall(body.text if body.name else _DEFINED.sub("", body.text))
+
+
+def _keep_ties(functions: list[_Stretch], shared: _Shared) -> None:
+    """Mark the methods that touch attributes of a class with a method that stays, and what touches variables."""
+    holders = {f.holder for f in functions if f.kept and f.holder >= 0}
+    stack = list(holders)
+    while stack:
+        new = [line for line in shared.bases.get(stack.pop(), ()) if line not in holders]
+        holders.update(new)
+        stack.extend(new)
+    told = {line: set[str]() for line in holders}
+    for function in functions:
+        if function.kept and function.holder in told:
+            told[function.holder].update(_ATTRIBUTE.findall(function.text))
+    for function in functions:
+        if function.kept:
+            continue
+        inside = function.holder in holders
+        function.kept = _touches(function.text, shared.variables, attributes=inside) or (
+            inside and not told[function.holder].isdisjoint(_ATTRIBUTE_CALLED.findall(function.text))
+        )
+
+
+def _touches(text: str, variables: frozenset[str], *, attributes: bool) -> bool:
+    """Whether a body changes an attribute of anything, where `attributes` says so, or one of `variables`."""
+    for match in _CHANGED.finditer(text):
+        if attributes or (match[1] or match[2] or match[3]) in variables:
+            return True
+    for match in _GROWN.finditer(text):
+        if (attributes and match[2]) or match[1] in variables:
+            return True
+    for match in _TARGETS.finditer(text):
+        targets = match[0]
+        several = "," in targets or targets.lstrip().startswith((")", "]"))
+        if several and attributes and ("." in targets or targets.lstrip().startswith((")", "]"))):
+            return True
+        if several and ("." in targets or "[" in targets) and not variables.isdisjoint(_NAME.findall(targets)):
+            return True
+    return "global " in text
+
+
+def _shared(module: ast.Module) -> _Shared:
+    """The variables and classes of a module, those in its branches included."""
+    variables: set[str] = set()
+    lines: dict[str, list[int]] = {}
+    classes: list[ast.ClassDef] = []
+    stack: list[ast.stmt] = list(module.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.ClassDef):
+            classes.append(node)
+            lines.setdefault(node.name, []).append(node.lineno)
+            stack.extend(inner for inner in node.body if isinstance(inner, ast.ClassDef))
+        elif isinstance(node, (ast.If, ast.Try, ast.With)):
+            for block in _blocks(node):
+                stack.extend(block)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            for target in node.targets if isinstance(node, ast.Assign) else (node.target,):
+                variables.update(part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+    bases = {
+        node.lineno: tuple(line for base in node.bases for line in lines.get(_last_name(base), ())) for node in classes
+    }
+    return _Shared(frozenset(variables), {node.lineno: node.name for node in classes}, bases)
+
+
+def _last_name(base: ast.expr) -> str:
+    return base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
