@@ -24,6 +24,7 @@ from ckpt_lint.model import Problem, Status
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import FileResult, Mode, Worker
 from ckpt_lint.select import PREFIX, UnknownSelector, selected_by
+from ckpt_lint.source.collector import collector_off
 
 UNCHECKED = "E902"
 """flake8's own code for a file that it could not read; it stands for what we could not check."""
@@ -60,6 +61,7 @@ class Plugin:
             if problem.status is not Status.SYNTAX_ERROR:
                 yield *_position(problem), f"{UNCHECKED} ckpt-lint could not check this: {problem.message}", type(self)
 
+    @collector_off()
     def _result(self) -> FileResult:
         options = self.options
         named = self.filename != "stdin" or options.stdin_display_name != "stdin"

@@ -123,3 +123,18 @@ def test_many_processes_say_the_same(tmp_path: Path) -> None:
     write(tmp_path, **{f"m{number}": HAZARD for number in range(6)})
     alone = codes("--select", "CKP", "--jobs", "1", cwd=tmp_path)
     assert len(alone) == 12 and codes("--select", "CKP", "--jobs", "3", cwd=tmp_path) == alone
+
+
+def test_no_garbage_is_looked_for_while_a_file_is_judged(tmp_path: Path) -> None:
+    program = (
+        "import ast, gc\nfrom flake8.main.application import Application\nfrom ckpt_lint.flake8 import Plugin\n"
+        "app = Application()\napp.initialize(['--isolated'])\n"
+        f"text = {HAZARD!r}\n"
+        "plugin, seen = Plugin(ast.parse(text), 'a.py', text.splitlines(keepends=True)), []\n"
+        "gc.collect()\ngc.callbacks.append(lambda phase, info: seen.append(phase))\n"
+        "found = list(plugin.run())\n"
+        "print(len(found), seen.count('start') <= 1, gc.isenabled())  # one may follow, when it is on again\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.stdout == "2 True True\n", done
