@@ -321,7 +321,7 @@ def _used_as(place: t.Expr, role: str) -> bool:
 def is_rebuilt(subject: Subject) -> bool:
     """Whether a schedule is set to where it was by other means than its state.
 
-    `last_epoch=...` at construction, `.last_epoch = ...`, steps that are given the epoch, or a loop of steps alone.
+    `last_epoch=...` at construction, `.last_epoch = ...`, steps that are given the epoch, or a loop of steps and `next(...)` alone.
     """
     module = subject.module
     places = module.uses(subject.place) if isinstance(subject.place, t.Expr) else ()
@@ -346,7 +346,19 @@ def _sets_last_epoch(place: t.Expr) -> bool:
 def _fast_forward(place: t.Expr) -> bool:
     statement = flow.statement_of(place)
     loop = statement.parent
-    return called_on(place) == "step" and isinstance(loop, t.For) and len(loop.body) == 1
+    if called_on(place) != "step" or not isinstance(loop, t.For):
+        return False
+    return len(loop.body) == 1 or all(_only_steps(each) for each in loop.body)
+
+
+def _only_steps(statement: t.Stmt) -> bool:
+    """Whether a statement moves a schedule on: `scheduler.step()`, `next(momentum)`; a step of an optimizer trains."""
+    call = statement.value if isinstance(statement, t.ExprStmt) else None
+    if not isinstance(call, t.Call):
+        return False
+    if isinstance(call.func, t.Attribute):
+        return call.func.attr in ("step", "step_update") and named_role(last_name(call.func.value)) != apis.OPTIMIZER
+    return last_name(call.func) == "next"
 
 
 def _constructs_schedule(module: ModuleFacts, call: t.Call) -> bool:
