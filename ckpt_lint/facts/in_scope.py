@@ -321,7 +321,8 @@ def _used_as(place: t.Expr, role: str) -> bool:
 def is_rebuilt(subject: Subject) -> bool:
     """Whether a schedule is set to where it was by other means than its state.
 
-    `last_epoch=...` at construction, `.last_epoch = ...`, steps that are given the epoch, or a loop of steps and `next(...)` alone.
+    `last_epoch=...` at construction, `.last_epoch = ...`, steps that are given the epoch, or a loop that
+    does nothing but step.
     """
     module = subject.module
     places = module.uses(subject.place) if isinstance(subject.place, t.Expr) else ()
