@@ -39,8 +39,9 @@ def run_parallel(
     parts = deque(_parts(waiting, sizes, jobs))
     while parts:
         with _pool(jobs, configs, mode) as pool, suppress(BrokenProcessPool):
-            for future in [_submit(pool, part) for part in parts]:
-                results = future.result()
+            waiting_for = deque(_submit(pool, part) for part in parts)
+            while waiting_for:
+                results = waiting_for.popleft().result()  # and let go of it: there may be hundreds of thousands
                 parts.popleft()
                 yield from results
         if parts:
