@@ -64,6 +64,15 @@ class _Site:
     path: t.Expr
 
 
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The calls of one function that may have fetched a file, each with its name in messages, the last first."""
+
+    downloads: list[tuple[t.Call, str]]
+    writes: list[tuple[t.Call, str]]
+    commands: list[tuple[t.Call, str]]
+
+
 def download_behind(view: View, load: Load) -> Download | None:
     """The download that what `load` reads came from; None where there is none, or its digest is checked first."""
     for site in _sites(view, load):
@@ -194,15 +203,41 @@ def _find_inside(view: View, definition: Definition, depth: int) -> Download | N
     return None
 
 
-def _before(view: View, site: _Site) -> Iterator[t.Call]:
-    """The calls before a load, in the same function, the nearest first; not those of another branch."""
-    for call in _calls_by_body(view, site.module).get(flow.body_of(site.call), ()):
+def _before(site: _Site, calls: list[tuple[t.Call, str]]) -> Iterator[tuple[t.Call, str]]:
+    """Of the calls of the load's function those before it, in their order; not those of another branch."""
+    for call, name in calls:
         if call.start < site.call.start and not flow.exclusive(call, site.call):
-            yield call
+            yield call, name
+
+
+def _calls_in(view: View, site: _Site) -> _Calls:
+    """What of the load's function may have fetched a file. Told once: functions of hundreds of loads ask for each."""
+    body = flow.body_of(site.call)
+    key = ("fetching calls", body)
+    memo = view.facts.world.memo
+    found = memo.get(key)
+    if not isinstance(found, _Calls):
+        found = memo[key] = _sorted_calls(view, site.module, _calls_by_body(view, site.module).get(body, []))
+    return found
+
+
+def _sorted_calls(view: View, module: ModuleFacts, calls: list[t.Call]) -> _Calls:
+    found = _Calls([], [], [])
+    for call in calls:
+        name = _api(view, module, call)
+        if name is not None or _helper(view, module, call, _HELPER_DEPTH) is not None:
+            found.downloads.append((call, name or last_name(call.func)))
+        if _stream_written(call) is not None:
+            found.writes.append((call, ""))
+        if call.args and module.names.is_a(call.func, *_COMMANDS):
+            program = _PROGRAM.search(_texts(call.args[0].value))
+            if program is not None:
+                found.commands.append((call, program.group()))
+    return found
 
 
 def _calls_by_body(view: View, module: ModuleFacts) -> dict[t.Node, list[t.Call]]:
-    """The calls of each function and of the module, the last first. Told once: files of hundreds of loads ask for each."""
+    """The calls of each function and of the module, the last first."""
     key = ("calls by body", module)
     memo = view.facts.world.memo
     found = memo.get(key)
@@ -216,12 +251,9 @@ def _calls_by_body(view: View, module: ModuleFacts) -> dict[t.Node, list[t.Call]
 
 def _to_same_place(view: View, site: _Site) -> Download | None:
     """A call before the load, in the same function, that downloads to the path that is loaded."""
-    for call in _before(view, site):
-        name = _api(view, site.module, call)
-        if name is None and _helper(view, site.module, call, _HELPER_DEPTH) is None:
-            continue
+    for call, name in _before(site, _calls_in(view, site).downloads):
         if any(_same_place(view, site, arg.value) for arg in call.args):
-            return Download(f"`{name or last_name(call.func)}`", site.module, call)
+            return Download(f"`{name}`", site.module, call)
     return None
 
 
@@ -253,7 +285,7 @@ def _spellings(module: ModuleFacts, path: t.Expr) -> list[t.Expr]:
 
 def _written_bytes(view: View, site: _Site) -> Download | None:
     """`open(path, "wb").write(requests.get(url).content)` before `torch.load(path)`."""
-    for call in _before(view, site):
+    for call, _ in _before(site, _calls_in(view, site).writes):
         stream = _stream_written(call)
         if stream is not None and _same_place(view, site, _opened(site.module, stream)):
             found = _in_expression(view, site.module, call.args[0].value, 4)
@@ -277,16 +309,17 @@ def _by_command(view: View, site: _Site) -> Download | None:
     module = site.module
     wanted = path_facts(view.facts.values, module, site.path)
     variable = module.variable(site.path)
-    for call in _before(view, site):
-        if not call.args or not module.names.is_a(call.func, *_COMMANDS):
-            continue
-        parts = list(t.walk(call.args[0].value))
-        text = " ".join(p.value for p in parts if isinstance(p, t.Constant) and isinstance(p.value, str))
-        program = _PROGRAM.search(text)
-        named = variable is not None and any(module.variable(p) == variable for p in parts)
-        if program and (named or (wanted.last and wanted.last in text)):
-            return Download(f"`{program.group()}`", module, call)
+    for call, program in _before(site, _calls_in(view, site).commands):
+        command = call.args[0].value
+        named = variable is not None and any(module.variable(part) == variable for part in t.walk(command))
+        if named or (wanted.last and wanted.last in _texts(command)):
+            return Download(f"`{program}`", module, call)
     return None
+
+
+def _texts(command: t.Expr) -> str:
+    parts = t.walk(command)
+    return " ".join(p.value for p in parts if isinstance(p, t.Constant) and isinstance(p.value, str))
 
 
 def _opened(module: ModuleFacts, stream: t.Expr) -> t.Expr:
