@@ -33,7 +33,7 @@ _WORDS = re.compile(
 _CONTEXT = re.compile(
     r"(?<![A-Za-z_.])(?:checkpoint|ckpt)s?(?![A-Za-z_(])|(?:checkpoint|ckpt)_(?:path|dir|file|name)|init_process_group|DataParallel|RANK|main_process"
     r"|ArgumentParser|parse_args|barrier\(|broadcast\w*\(|all_gather|download|urlopen|urlretrieve|requests\.|torch\.compile|GradScaler|no_grad"
-    r"|inference_mode|set_grad_enabled|jit\.trace|\.eval\(|\.train\(|\.backward\(|\.cuda\("
+    r"|amp\.initialize\(|inference_mode|set_grad_enabled|jit\.trace|\.eval\(|\.train\(|\.backward\(|\.cuda\("
     r"|\.to\((?:device|self\.device|args|[\"']cuda)"
 )
 """What tells of the model, the ranks and the training loop around that: asked for where something is done at all."""
