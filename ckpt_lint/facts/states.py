@@ -143,7 +143,19 @@ class States:
         for part in parts:
             if part is not None:
                 out |= self._by_value(module, part, depth - 1)
+        if not out and isinstance(value, t.Comprehension):
+            out = self._of_items(module, value, depth)
         return out - {COUNTER} if not isinstance(value, t.IfExp) else out
+
+    def _of_items(self, module: ModuleFacts, value: t.Comprehension, depth: int) -> set[str]:
+        """What is made of `m.state_dict().items()` one by one, as in `{k: v.cpu() for ...}`, holds what it is made of."""
+        source = value.generators[0].iter if value.generators else None
+        func = source.func if isinstance(source, t.Call) else None
+        if not isinstance(func, t.Attribute) or func.attr != "items":
+            return set()
+        if not _is_state_dict(func.value) and STATE_DICT not in self.values.kinds(module, func.value):
+            return set()
+        return self._by_value(module, func.value, depth - 1)
 
     def _of_variable_value(self, module: ModuleFacts, value: t.Expr, depth: int) -> set[str]:
         kinds = self.values.kinds(module, value)
