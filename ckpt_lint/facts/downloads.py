@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ckpt_lint.facts.commands import download_program
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.paths import path_facts
@@ -192,7 +193,7 @@ def _find_inside(view: View, definition: Definition, depth: int) -> Download | N
         return None
     calls = [c for c in module.calls if node.start <= c.start < node.end]
     for call in calls:
-        name = _api(view, module, call)
+        name = _api(view, module, call) or download_program(module, call)
         if name is not None:
             return Download(f"`{name}`", module, call)
     if depth > 0:
