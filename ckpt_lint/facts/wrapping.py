@@ -116,10 +116,22 @@ def _of_variable(values: Values, module: ModuleFacts, expr: t.Name | t.Attribute
 
 
 def _unpacked(values: Values, module: ModuleFacts, binding: Binding, steps: int) -> Wrapped | None:
-    """`a, b = DDP(a), DDP(b)`."""
+    """`a, b = DDP(a), DDP(b)`, and `a, b = build()` where `build` returns such a pair."""
     value = binding.value
-    if isinstance(value, t.Sequence) and len(binding.at) == 1 and 0 <= binding.at[0] < len(value.items):
-        return _wrapped(values, module, value.items[binding.at[0]], steps - 1)
+    if value is None or len(binding.at) != 1:
+        return None
+    if not isinstance(value, t.Call):
+        return _item(values, module, value, binding.at[0], steps - 1)
+    for found in values.world.callees(module, value):
+        if isinstance(found.node, t.FunctionDef):
+            ways = returned_values(found)
+            return _joined([_item(values, found.module, way, binding.at[0], steps // 2) for way in ways])
+    return None
+
+
+def _item(values: Values, module: ModuleFacts, value: t.Expr, at: int, steps: int) -> Wrapped | None:
+    if isinstance(value, t.Sequence) and 0 <= at < len(value.items):
+        return _wrapped(values, module, value.items[at], steps)
     return None
 
 
