@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from ckpt_lint.facts.guards import tests_above
 from ckpt_lint.facts.handlers import only_tells, restores_in
+from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.view import Report, View
+from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.model import Page, RuleInfo, Severity
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import last_name
 from ckpt_lint.source.names import path_key
@@ -103,7 +106,23 @@ def _only_tells_it(block: Sequence[t.Stmt]) -> bool:
 def _is_asked_for(view: View, node: t.If, path: t.Expr) -> bool:
     """Whether a test around says that the argument which names the path was given."""
     keys = {path_key(path), *_bound_to(view, path)} - {""}
-    return any(_was_given(above.test, above.outcome, keys) for above in tests_above(node))
+    return any(_was_given(above.test, above.outcome, keys) for above in tests_above(node)) or _at_calls(view, path)
+
+
+def _at_calls(view: View, path: t.Expr) -> bool:
+    """Whether the path is a parameter, and such a test stands around every call: `if path: self.resume(path)`."""
+    function = flow.function_of(path)
+    param = parameter_of(view.module, path, function) if function is not None else None
+    if function is None or param is None:
+        return False
+    sites = view.facts.world.callers(Definition(view.module, function))
+    return bool(sites) and all(_was_given_at(site.call, function, param) for site in sites)
+
+
+def _was_given_at(call: t.Call, function: t.FunctionDef, param: t.Parameter) -> bool:
+    value = bind(call, function, instance=is_method_call(call, function)).values.get(param.name)
+    keys = {path_key(value)} - {""} if value is not None else set()
+    return any(_was_given(above.test, above.outcome, keys) for above in tests_above(call))
 
 
 def _bound_to(view: View, path: t.Expr) -> Iterator[str]:
