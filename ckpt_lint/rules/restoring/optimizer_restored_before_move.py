@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_lint import apis
-from ckpt_lint.facts.moves import Placement, moves_of
+from ckpt_lint.facts.moves import Placement, is_move, moves_of
 from ckpt_lint.facts.optimizers import Built, RestorePoint, before, built, last_built, restore_points
 from ckpt_lint.facts.view import Other, Report, View
-from ckpt_lint.facts.world import argument
+from ckpt_lint.facts.world import argument, bind, is_method_call
 from ckpt_lint.model import Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts
 
 RULE = RuleInfo(
     code="CKP407",
@@ -83,12 +84,32 @@ def check(view: View) -> Iterator[Report]:
 def _late_move(view: View, placement: Placement, own: Built, point: RestorePoint) -> t.Call | None:
     """The first move of the optimizer's model, where it follows the restore."""
     for model in own.of:
-        moves = sorted(moves_of(view.module, model), key=lambda call: call.start)
+        found = (*moves_of(view.module, model), *_handed_to_movers(view, model))
+        moves = sorted(found, key=lambda call: call.start)
         if not moves or not before(point.call, moves[0]):
             continue
         if placement.starts_on_cpu(view.module, model, point.call):
             return moves[0]
     return None
+
+
+def _handed_to_movers(view: View, model: t.Expr) -> Iterator[t.Call]:
+    """The calls of project functions that move the module they are given: `train(model)` with `model.cuda()` in it."""
+    for place in view.module.uses(model):
+        call = place.parent.parent
+        if not isinstance(place.parent, t.Argument) or place.parent.star or not isinstance(call, t.Call):
+            continue
+        for found in view.facts.world.callees(view.module, call):
+            if isinstance(found.node, t.FunctionDef) and _moves_what_it_is_given(found.module, found.node, call, place):
+                yield call
+                break
+
+
+def _moves_what_it_is_given(module: ModuleFacts, function: t.FunctionDef, call: t.Call, given: t.Expr) -> bool:
+    values = bind(call, function, instance=is_method_call(call, function)).values
+    names = [name for name, value in values.items() if value is given]
+    uses = [use for name in names for use in module.occurrences.get((function.index, name), ())]
+    return any(is_move(module, use.parent.parent) for use in uses if use.parent.role == "func")
 
 
 def _stateless(view: View, made: Built) -> bool:
