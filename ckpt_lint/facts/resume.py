@@ -126,13 +126,17 @@ class Resumes:
         if restore.state is None:
             return False
         kinds = self.values.kinds(restore.module, restore.state)
-        return STATE_DICT in kinds and LOADED not in kinds and not self.restores.parts(restore.module, restore.state)
+        if STATE_DICT not in kinds or LOADED in kinds or self.restores.parts(restore.module, restore.state):
+            return False
+        return not _merged(restore)
 
     def _called(self, module: ModuleFacts) -> dict[t.Node, list[Restore]]:
         """What the functions that a body calls restore, by body."""
         out: dict[t.Node, list[Restore]] = {}
         for name in sorted(self._helper_names(module)):
             for call in module.calls_by_name.get(name, ()):
+                if name == _RESTORE and isinstance(call.func, t.Attribute):
+                    continue  # the method
                 body = flow.function_of(call) or module.root
                 for found in self.world.callees(module, call):
                     if found.node is not body:
@@ -147,7 +151,7 @@ class Resumes:
             self._helpers = frozenset(name for path in paths for name in files.functions_calling(path, _RESTORE))
         functions = (flow.function_of(restore.call) for restore in self.restores.of(module))
         own = frozenset(function.name for function in functions if function is not None)
-        return (self._helpers | own) - {_RESTORE}
+        return self._helpers | own
 
     def _inside(self, found: Definition) -> Iterator[Restore]:
         if isinstance(found.node, t.FunctionDef):
@@ -228,6 +232,19 @@ class Resumes:
             elif isinstance(state, (t.Subscript, t.Attribute)) and root_name(state) is not None:
                 out.add(path_key(state.value))
         return frozenset(out - {"", "self"})
+
+
+def _merged(restore: Restore) -> bool:
+    """Whether a module gets its own state dict back with another one put in: `own.update(given)`."""
+    module, state = restore.module, restore.state
+    if not isinstance(state, t.Name):
+        return False
+    own = [b.value for b in module.names.bindings(state) if isinstance(b.value, t.Call)]
+    takes = (call.func.value for call in own if isinstance(call.func, t.Attribute))
+    if path_key(restore.receiver) not in {path_key(owner) for owner in takes}:
+        return False
+    holders = (place.parent for place in module.uses(state))
+    return any(isinstance(holder, t.Attribute) and holder.attr == "update" for holder in holders)
 
 
 def _in_body(module: ModuleFacts, node: t.Node, body: t.Node) -> bool:
