@@ -15,7 +15,7 @@ class Limits:
 
     What is granted grows with the file (`work_per_kilobyte`, `memory_per_kilobyte`): a header is a small part of an
     honest checkpoint, so one with many tensors is a large file, and all that a small hostile one holds is its header.
-    The smallest file may have 12,000 tensors; one of 80 MB, which is 4 kB for each, has 20,000.
+    The smallest file may have 9,000 tensors; one of 80 MB, which is 4 kB for each, has 20,000.
     """
 
     pickle_bytes: int = 256 << 20
@@ -36,8 +36,8 @@ class Limits:
     costly_keys: int = 2_000
     stacked_pickles: int = 64
     nesting: int = 8
-    work: int = 3_650_000
-    work_per_kilobyte: int = 30
+    work: int = 2_800_000
+    work_per_kilobyte: int = 40
     work_most: int = 100_000_000
 
 
