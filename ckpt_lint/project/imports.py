@@ -124,7 +124,7 @@ def reached(
     seen = {path}
     known: frozenset[str] | None = None
     for found in imports:
-        for file in _targets(places, path, found):
+        for file in targets_of(places, path, found):
             if file not in seen:
                 seen.add(file)
                 yield file
@@ -140,7 +140,7 @@ def reached(
 def imports_file(places: Places, path: str, target: str, data: bytes) -> bool:
     """Whether the file `path`, whose bytes are `data`, imports the file `target`, itself or through a package."""
     for found in places.imports_of(path):
-        for file in _targets(places, path, found):
+        for file in targets_of(places, path, found):
             if file == target:
                 return True
             if file.endswith("__init__.py"):
@@ -168,7 +168,7 @@ def find_handed_on(places: Places, path: str) -> Handed:
             for found in places.imports_of(here):
                 starred = not found.names or "*" in found.names
                 names = outer if starred else _as_set(found.names)
-                for file in _targets(places, here, found):
+                for file in targets_of(places, here, found):
                     if file == path or (file in out and (out[file] is None or out[file] == names)):
                         continue
                     known = out.get(file, names)
@@ -193,7 +193,8 @@ def star_closure(places: Places, path: str) -> list[str]:
     return out
 
 
-def _targets(places: Places, path: str, found: Import) -> Iterator[str]:
+def targets_of(places: Places, path: str, found: Import) -> Iterator[str]:
+    """The project files that one import of the file `path` reads."""
     for target in found.targets:
         file = places.resolve(path, target, found.level)
         if file is not None:

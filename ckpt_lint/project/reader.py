@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
 from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
+from ckpt_lint.project.importers import SEARCHES, Importers
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.enclosing import functions_calling
@@ -72,6 +73,7 @@ class ProjectFiles:
         self._resolved: dict[tuple[str, str, int], str | None] = {}
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
+        self._searches = 0
         self._mentions: dict[tuple[tuple[str, ...], Callable[[bytes], bool] | None], tuple[str, ...]] = {}
 
     @property
@@ -218,8 +220,23 @@ class ProjectFiles:
         return sorted(self.index.paths)
 
     def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """The other files that contain one of `words` and import the file `path`."""
-        return tuple(p for p in self.mentioning(words) if p != path and imports_file(self, p, path, self.bytes_of(p)))
+        """The other files that contain one of `words` and import the file `path`, in sorted order."""
+        self._searches += 1
+        if self._searches <= SEARCHES:
+            found = self.mentioning(words)
+            return tuple(p for p in found if p != path and imports_file(self, p, path, self.bytes_of(p)))
+        wanted = [word.encode() for word in words]
+        return tuple(
+            p
+            for p, names in sorted(self._importers.of(path).items())
+            if p != path
+            and _contains(data := self.bytes_of(p), wanted)
+            and (not names or any(_contains(data, [name.encode() for name in some]) for some in names))
+        )
+
+    @cached_property
+    def _importers(self) -> Importers:
+        return Importers(self, self._sorted_paths, self.bytes_of)
 
     def bounds_of(self, path: str, source: Source | None, override: str | None) -> TorchBounds:
         """The torch that is declared for a file; `override` is the setting that wins over every manifest."""
