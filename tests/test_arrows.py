@@ -20,7 +20,7 @@ LAYERS = (
     ("rules",),
     ("engine", "suppress", "directives", "unused", "add_noqa", "fingerprints"),
     ("select", "config", "discover", "workspace", "write"),
-    ("checkpoint_file", "verdicts", "run", "parallel"),
+    ("checkpoint_file", "verdict_keys", "verdicts", "run", "parallel"),
     ("baseline",),
     ("report",),
     ("verify",),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ckpt_lint import verdicts
+from ckpt_lint import verdict_keys, verdicts
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import discover
 from ckpt_lint.model import Outcome
@@ -87,7 +87,7 @@ def judged(cache: Path, monkeypatch: pytest.MonkeyPatch, *paths: str) -> set[str
 @pytest.fixture
 def old_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that were written just now count as old: the two seconds are not waited for."""
-    monkeypatch.setattr(verdicts, "_FRESH", 0)
+    monkeypatch.setattr(verdict_keys, "_FRESH", 0)
 
 
 def test_nothing_is_judged_twice_and_the_answer_is_the_same(
@@ -200,7 +200,7 @@ def test_a_change_in_the_same_moment_is_seen(small: Path, tmp_path: Path) -> Non
         path = small / "helper.py"
         path.write_text(text)
         assert outcomes(cache) == outcomes(None)
-        assert verdicts._stamp(str(path), None)[0] == -1
+        assert verdict_keys._stamp(str(path), None)[0] == -1
 
 
 def test_many_changes_in_a_row(small: Path, tmp_path: Path, old_clock: None) -> None:
