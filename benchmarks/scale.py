@@ -278,7 +278,7 @@ def flake8_plugin(ground: Ground) -> list[Row]:
     if not found[0] or found[1]:
         sys.exit(f"flake8 gave {found[0]} findings of the plugin with it and {found[1]} without")
     rows = []
-    for name, said in (("cold", "no cache"), ("warm", "facts kept from a run before")):
+    for name, said in (("cold", "no cache"), ("warm", "verdicts kept from a run before")):
         mine = least(costs[name], lambda cost: cost.user)
         what = f"user CPU, flake8 with the plugin ({found[0]} findings, {said}), to flake8 without"
         rows.append(Row(what, f"{mine:.1f} s", f"{other:.1f} s", mine / other, at_most=1.1))

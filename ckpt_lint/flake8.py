@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Iterator, Sequence
+from multiprocessing.util import Finalize
 from typing import ClassVar
 
 from flake8.exceptions import ExecutionError
@@ -20,10 +21,12 @@ from flake8.style_guide import Decision, DecisionEngine
 import ckpt_lint
 from ckpt_lint.cache_folder import default_folder, prepared
 from ckpt_lint.config import ConfigError, Configs
-from ckpt_lint.model import Problem, Status
+from ckpt_lint.file_verdicts import FileVerdicts
+from ckpt_lint.model import Outcome, Problem, Status
 from ckpt_lint.rules import ALL
-from ckpt_lint.run import FileResult, Mode, Worker
+from ckpt_lint.run import Mode, Worker
 from ckpt_lint.select import PREFIX, UnknownSelector, selected_by
+from ckpt_lint.settings import Settings
 from ckpt_lint.source.collector import collector_off
 
 UNCHECKED = "E902"
@@ -51,30 +54,53 @@ class Plugin:
     def run(self) -> Iterator[Row]:
         """Row from 1, column from 0, and `CODE message`. Raises flake8's ExecutionError for a bad configuration."""
         try:
-            result = self._result()
+            outcome = self._outcome()
         except ConfigError as error:
             raise ExecutionError(f"ckpt-lint: {error}") from None
-        for finding in result.outcome.findings:
+        for finding in outcome.findings:
             text = f"{finding.code} {finding.message}"
             yield finding.location.row, finding.location.column - 1, text, type(self)
-        for problem in result.outcome.problems:
+        for problem in outcome.problems:
             if problem.status is not Status.SYNTAX_ERROR:
                 yield *_position(problem), f"{UNCHECKED} ckpt-lint could not check this: {problem.message}", type(self)
 
     @collector_off()
-    def _result(self) -> FileResult:
+    def _outcome(self) -> Outcome:
         options = self.options
-        named = self.filename != "stdin" or options.stdin_display_name != "stdin"
-        worker = _worker(os.getcwd())
-        settings = worker.configs.settings_for(self.filename)
-        selected = (settings.selected | _named(options)) & _wanted(options)
-        settings = dataclasses.replace(settings, selected=selected, noqa=not options.disable_noqa)
-        return worker.check_text(self.filename, "".join(self.lines), settings, named=named)
+        path, text = self.filename, "".join(self.lines)
+        worker, verdicts = _worker(os.getcwd())
+        settings = _with_options(worker.configs.settings_for(path), options)
+        if path == "stdin" and options.stdin_display_name == "stdin":
+            return worker.check_text(path, text, settings, named=False).outcome
+        outcome = verdicts.get(path, text, settings) if verdicts is not None else None
+        if outcome is None:
+            outcome = worker.check_text(path, text, settings).outcome
+            if verdicts is not None:
+                verdicts.add(path, text, settings, outcome)
+        return outcome
 
 
 @functools.lru_cache(maxsize=1)
-def _worker(folder: str) -> Worker:
-    return Worker(Configs(ALL, working_folder=folder), Mode(cache=prepared(default_folder())))
+def _worker(folder: str) -> tuple[Worker, FileVerdicts | None]:
+    cache = prepared(default_folder())
+    verdicts = FileVerdicts(cache) if cache is not None else None
+    if verdicts is not None:
+        # Called when a process ends, one of flake8's pool or its own: `atexit` knows only the latter.
+        Finalize(verdicts, verdicts.write, exitpriority=0)
+    return Worker(Configs(ALL, working_folder=folder), Mode(cache=cache)), verdicts
+
+
+_SETTINGS: dict[int, tuple[Settings, argparse.Namespace, Settings]] = {}
+
+
+def _with_options(settings: Settings, options: argparse.Namespace) -> Settings:
+    """Settings with what flake8's options name: one object for all files that share both."""
+    known = _SETTINGS.get(id(settings))
+    if known is None or known[0] is not settings or known[1] is not options:
+        selected = (settings.selected | _named(options)) & _wanted(options)
+        made = dataclasses.replace(settings, selected=selected, noqa=not options.disable_noqa)
+        known = _SETTINGS[id(settings)] = (settings, options, made)
+    return known[2]
 
 
 def _named(options: argparse.Namespace) -> frozenset[str]:

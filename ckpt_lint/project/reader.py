@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
-from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
 from ckpt_lint.project.importers import SEARCHES, Importers
+from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.enclosing import functions_calling
