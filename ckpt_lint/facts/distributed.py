@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ckpt_lint import apis
+from ckpt_lint.facts.command_line import parsed_in
 from ckpt_lint.facts.ranks import Ranks, rank_in
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.values import Values
@@ -98,9 +99,28 @@ class Distributed:
             for origin in self.values.origins(save.path_module, node):
                 if origin.how != "item" or not isinstance(origin.node, t.Expr):
                     continue
-                if last_name(getattr(origin.node, "func", origin.node)) not in _COUNTING:
+                if not self._same_everywhere(origin.module, origin.node, origin.at):
                     return True
         return False
+
+    def _same_everywhere(self, module: ModuleFacts, items: t.Expr, at: tuple[int, ...]) -> bool:
+        """Whether every process goes through the same items: numbers, texts of the program, words of its command line."""
+        if isinstance(items, t.Call):
+            name = last_name(items.func)
+            plain = [arg.value for arg in items.args if not arg.star and arg.keyword is None]
+            if name in _COUNTING:
+                return True
+            if name == "enumerate" and plain:
+                return at[:1] == (0,) or self._same_everywhere(module, plain[0], at[1:])
+            if name == "zip" and at and 0 <= at[0] < len(plain):
+                return self._same_everywhere(module, plain[at[0]], at[1:])
+            return name in _ORDERING and bool(plain) and self._same_everywhere(module, plain[0], at)
+        if isinstance(items, t.Attribute):
+            return bool(parsed_in(self.values, module, items.value))
+        return all(
+            isinstance(origin.node, t.Sequence) and all(isinstance(item, t.Constant) for item in origin.node.items)
+            for origin in self.values.origins(module, items)
+        )
 
     def is_collective(self, save: Save) -> bool:
         """Whether all processes take part in a save on purpose, or only the launcher makes it."""
@@ -115,6 +135,7 @@ class Distributed:
 
 _CALLERS = 2
 _COUNTING = frozenset({"range", "trange", "count", "arange"})
+_ORDERING = frozenset({"sorted", "list", "tuple", "reversed", "set", "tqdm"})
 
 
 def _joins(module: ModuleFacts) -> Iterator[t.Node]:
