@@ -140,9 +140,12 @@ class BestValues:
         function = flow.function_of(entry.value)
         for site in self.world.callers(Definition(entry.module, function)) if function is not None else ():
             assert function is not None
-            given = bind(site.call, function, instance=is_method_call(site.call, function)).values
-            for name in sorted(own & set(given)):
-                yield from mentions(site.module, given[name])
+            bound = bind(site.call, function, instance=is_method_call(site.call, function))
+            for name in sorted(own & set(bound.values)):
+                yield from mentions(site.module, bound.values[name])
+            if any(param.kind == "double-star" and param.name in own for param in function.params):
+                for more in bound.rest:
+                    yield from mentions(site.module, more)
 
 
 def _set_from_outside(modules: Sequence[ModuleFacts], guard: MetricGuard) -> bool:

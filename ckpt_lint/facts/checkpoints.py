@@ -9,8 +9,8 @@ from ckpt_lint import apis
 from ckpt_lint.facts.passing import literal_entries
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.states import Entry, States
-from ckpt_lint.facts.values import Values, returned_values
-from ckpt_lint.facts.world import World
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import World, returned_values
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ckpt_lint.facts.refusals import PATH_CLASSES
-from ckpt_lint.facts.values import Values, returned_values
-from ckpt_lint.facts.world import Definition, bind, is_method_call
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import Definition, bind, is_method_call, returned_values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 

@@ -13,8 +13,8 @@ from ckpt_lint import apis
 from ckpt_lint.facts.kinds import FOREIGN, OBJECT
 from ckpt_lint.facts.roles import called_on, named_role
 from ckpt_lint.facts.states import is_counter
-from ckpt_lint.facts.values import Values, returned_values
-from ckpt_lint.facts.world import Definition, World, bind, is_method_call
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import Definition, World, bind, is_method_call, returned_values
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name

@@ -18,7 +18,8 @@ from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saved import Saved, saved_values
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
-from ckpt_lint.facts.values import MAX_RETURNS, Origin, Values, returned_values
+from ckpt_lint.facts.values import MAX_RETURNS, Origin, Values
+from ckpt_lint.facts.world import returned_values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 

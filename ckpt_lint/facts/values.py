@@ -7,7 +7,7 @@ make. Flow stays inside a function, plus class attributes and what project funct
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_lint import apis
@@ -31,7 +31,7 @@ from ckpt_lint.facts.kinds import (
     kinds_of_name,
 )  # fmt: skip
 from ckpt_lint.facts.unwrapping import unwrapped_argument
-from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.facts.world import Definition, World, returned_values
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.scopes import Binding
@@ -382,19 +382,3 @@ MODULE_METHODS = frozenset({
 def conventional(expr: t.Expr) -> str:
     """The part of a name that convention speaks of: "model" for `self.model`, "module" for `x.module`."""
     return last_name(expr)
-
-
-def returned_values(definition: Definition) -> Sequence[t.Expr]:
-    """The expressions that a function returns."""
-    node = definition.node
-    if not isinstance(node, t.FunctionDef):
-        return ()
-    out = []
-    stack: list[t.Node] = list(reversed(node.body))
-    while stack:
-        current = stack.pop()
-        if isinstance(current, t.Return) and current.value is not None:
-            out.append(current.value)
-        elif isinstance(current, (t.Stmt, t.Handler, t.Case)) and not isinstance(current, (t.FunctionDef, t.ClassDef)):
-            stack.extend(child for _, child in t.children(current) if isinstance(child, (t.Stmt, t.Handler, t.Case)))
-    return out

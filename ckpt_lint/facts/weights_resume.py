@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.restores import Restore, Restores
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.states import WEIGHTS
-from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -31,12 +32,16 @@ _CALLS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightsResume:
-    """A load of bare weights that training goes on from; `save` writes them, `optimizer` is built over the module."""
+    """A load of bare weights that training goes on from; `save` writes them, `optimizer` is built over the module.
+
+    `trained` is that module where it is trained: what the restore stands on, or what a helper that restores is given.
+    """
 
     load: Load
     restore: Restore
     save: Save
     optimizer: t.Call
+    trained: t.Expr
 
 
 class WeightsResumes:
@@ -49,20 +54,40 @@ class WeightsResumes:
         self.restores = restores
 
     def of(self, module: ModuleFacts) -> Iterator[WeightsResume]:
-        """Those of a module, in source order."""
+        """Those of which the load stands in a module, in source order."""
+        for restore in self.restores.of(module):
+            load = self._bare(restore) if restore.role in (None, apis.MODULE) else None
+            if load is None:
+                continue
+            own = self._found(module, load, restore, restore.receiver)
+            if own is not None and self._is_a_resume(restore, load) and self._trains_after(module, restore.call, _CALLS):
+                yield own
+            elif own is None and not _is_tuning(restore.call, restore.receiver):
+                yield from itertools.islice(self._seen_by_callers(restore, load), 1)
+
+    def _seen_by_callers(self, restore: Restore, load: Load) -> Iterator[WeightsResume]:
+        """The same where a helper restores what it is given, and the file that calls it builds, trains and saves it."""
+        function = flow.function_of(restore.call)
+        if function is None or not isinstance(restore.receiver, t.Name):
+            return
+        for site in self.world.callers(Definition(restore.module, function)):
+            given = _given(site.call, function, restore.receiver.id)
+            if given is None or site.module is restore.module or _is_tuning(site.call, given):
+                continue
+            found = self._found(site.module, load, restore, given)
+            if found is not None and _says_resume(site.call) and self._trains_after(site.module, site.call, _CALLS):
+                yield found
+
+    def _found(self, module: ModuleFacts, load: Load, restore: Restore, trained: t.Expr) -> WeightsResume | None:
+        """A module whose weights alone a file saves, and over which it builds an optimizer."""
         saves = [save for save in self.saves.of(module) if not self.saves.in_memory(save)]
         if not saves or any(self._may_hold_more(save) for save in saves):
-            return
-        for restore in self.restores.of(module):
-            if restore.role not in (None, apis.MODULE):
-                continue
-            load = self._bare(restore)
-            save = next((s for s in saves if self._saves_weights_of(s, restore.receiver)), None)
-            optimizer = self._optimizer(module, restore.receiver)
-            if load is None or save is None or optimizer is None or not self._is_a_resume(restore, load):
-                continue
-            if self._trains_after(module, restore.call, _CALLS):
-                yield WeightsResume(load, restore, save, optimizer)
+            return None
+        save = next((s for s in saves if self._saves_weights_of(s, trained)), None)
+        optimizer = self._optimizer(module, trained)
+        if save is None or optimizer is None:
+            return None
+        return WeightsResume(load, restore, save, optimizer, trained)
 
     # -- what is saved and loaded -----------------------------------------------------------------------------------
 
@@ -92,14 +117,13 @@ class WeightsResumes:
                 continue
             sources = (node for source in _sources(module, call) for node in t.walk(source))
             owners = (n.value for n in sources if isinstance(n, t.Attribute) and n.attr in _PARAMETERS)
-            if any(_same_stem(owner, receiver) for owner in owners):
+            if any(_same_module(module, owner, receiver) for owner in owners):
                 return call
         return None
 
     def _is_a_resume(self, restore: Restore, load: Load) -> bool:
         """Whether the program says that it goes on: where it restores, or where it calls the function that does."""
-        given = _words(restore.state) if restore.state is not None else ""
-        if TUNING.search(" ".join([*_tests_around(restore.call), given, path_key(restore.receiver)])):
+        if _is_tuning(restore.call, restore.receiver):
             return False
         if _says_resume(restore.call) or _counts_on(restore.module, load):
             return True
@@ -153,6 +177,20 @@ def _steps_optimizer(call: t.Call) -> bool:
     if apis.OPTIMIZER_NAMES.match(name):
         return True
     return any(apis.OPTIMIZER_NAMES.match(last_name(arg.value)) for arg in call.args)
+
+
+def _is_tuning(call: t.Call, receiver: t.Expr) -> bool:
+    """Whether a place that restores, or calls what does, speaks of a stage of fine-tuning."""
+    given = " ".join(_words(arg.value) for arg in call.args)
+    return bool(TUNING.search(" ".join([*_tests_around(call), given, path_key(receiver)])))
+
+
+def _given(call: t.Call, function: t.FunctionDef, name: str) -> t.Expr | None:
+    """What a call hands over for a parameter; `self` is what the method is called on."""
+    method = is_method_call(call, function)
+    if method and function.params and function.params[0].name == name:
+        return call.func.value if isinstance(call.func, t.Attribute) else None
+    return bind(call, function, instance=method).values.get(name)
 
 
 def _says_resume(node: t.Node) -> bool:
@@ -209,5 +247,12 @@ def _stem(expr: t.Expr) -> str:
     return path_key(expr).removesuffix(".module").rpartition(".")[2]
 
 
-def _same_stem(one: t.Expr, other: t.Expr) -> bool:
-    return _stem(one) == _stem(other) != ""
+def _same_module(module: ModuleFacts, one: t.Expr, other: t.Expr) -> bool:
+    """Whether two names mean one module: the same, or one that was bound to the other or to a wrapper around it."""
+    bound = (b.value for b in module.names.bindings(one) if b.how == "assign")
+    wrapped = [_wrapped(value) for value in bound if value is not None]
+    return any(_stem(node) == _stem(other) != "" for node in (one, *wrapped))
+
+
+def _wrapped(value: t.Expr) -> t.Expr:
+    return value.args[0].value if isinstance(value, t.Call) and len(value.args) > 0 else value

@@ -216,11 +216,23 @@ class World:
                 holder = flow.class_of(expr)
                 own = Definition(module, holder) if holder is not None else None
                 return [b for b in self.bases(own) if isinstance(b, Definition)] if own else []
-            found = [d for name in module.names.of(expr.func) for d in self.definitions(module, name)]
-            return [d for d in found if isinstance(d.node, t.ClassDef)]
+            if isinstance(expr.func, t.Attribute) and expr.func.attr in _GIVE_SELF:
+                return self.classes_of(module, expr.func.value, hops)
+            return list(self._classes_made(module, expr, hops))
         if not hops or not isinstance(expr, (t.Name, t.Attribute)):
             return []
         return self._classes_bound(module, expr, hops)
+
+    def _classes_made(self, module: ModuleFacts, call: t.Call, hops: int) -> Iterator[Definition]:
+        """The class that a call constructs, or that of its own file which a function of the project gives back."""
+        for name in module.names.of(call.func):
+            for found in self.definitions(module, name):
+                if isinstance(found.node, t.ClassDef):
+                    yield found
+                elif hops and flow.class_of(found.node) is None:  # `source.slices` keeps such functions, not methods
+                    for value in returned_values(found):
+                        made = self.classes_of(found.module, value, hops - 1)
+                        yield from (one for one in made if one.module is found.module)
 
     def _classes_bound(self, module: ModuleFacts, expr: t.Expr, hops: int) -> list[Definition]:
         out: list[Definition] = []
@@ -280,8 +292,28 @@ class World:
         )
 
 
+_GIVE_SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "float", "half", "double"})
+"""Methods of a module that give the module back."""
+
+
 def _is_foreign(module: ModuleFacts, name: str) -> bool:
     return not name.startswith(".") and foreign(name, module.path)
+
+
+def returned_values(definition: Definition) -> Sequence[t.Expr]:
+    """The expressions that a function returns."""
+    node = definition.node
+    if not isinstance(node, t.FunctionDef):
+        return ()
+    out = []
+    stack: list[t.Node] = list(reversed(node.body))
+    while stack:
+        current = stack.pop()
+        if isinstance(current, t.Return) and current.value is not None:
+            out.append(current.value)
+        elif isinstance(current, (t.Stmt, t.Handler, t.Case)) and not isinstance(current, (t.FunctionDef, t.ClassDef)):
+            stack.extend(child for _, child in t.children(current) if isinstance(child, (t.Stmt, t.Handler, t.Case)))
+    return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from ckpt_lint import apis
 from ckpt_lint.facts.guards import same_test, tests_above
 from ckpt_lint.facts.unwrapping import MODULE_ATTRIBUTES, taken_attribute, unwrapped_argument
-from ckpt_lint.facts.values import Values, returned_values
-from ckpt_lint.facts.world import Definition, bind, is_method_call
+from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.world import Definition, bind, is_method_call, returned_values
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name

@@ -3,8 +3,9 @@
 Left out are long docstrings, and the bodies of functions in which nothing is saved, loaded or restored, nothing tells of
 ranks, and which have nothing to do, by name and `CALL_HOPS` calls away, with one that does, however short that is. What
 a function shares with others is a tie, too: of a class with a method that stays, and of its bases, the methods stay that
-change attributes or tell what these are, and so does whatever does so to a variable of the module. A stretch becomes one
-string of blanks, a single node for LibCST, which makes one of every empty line: every other character keeps its place.
+change attributes or tell what these are, and so does whatever does so to a variable of the module. Functions that may
+give back an object of a class of their file stay. A stretch becomes one string of blanks, a single node for LibCST, which
+makes one of every empty line: every other character keeps its place.
 The findings are those of the whole text: tests and benchmarks hold them against `--no-gate`.
 """
 
@@ -244,11 +245,12 @@ def _keep(
 
     `outside` is what runs at import, one more body; `aliases` are calls of `torch.save` under another name.
     """
+    made = tuple(f"{name}(" for name in shared.classes.values())
     called = frozenset(_calls(outside)) if _WORDS.search(outside.text) else frozenset[str]()
     for function in functions:
         text = function.text
         named = function.name in called or any(alias in text for alias in aliases)
-        if named or _WORDS.search(text) or (busy and _CONTEXT.search(text)):
+        if named or _WORDS.search(text) or (busy and _CONTEXT.search(text)) or _makes(function, made):
             function.kept = True
     outside.kept = bool(called)
     _keep_ties(functions, shared)
@@ -261,6 +263,11 @@ def _keep(
         fresh = [f for f in left if _called_as(f, shared) in inner or any(call in f.text for call in calls)]
         for function in fresh:
             function.kept = True
+
+
+def _makes(function: _Stretch, made: tuple[str, ...]) -> bool:
+    """Whether a function, no method, may give back an object of a class of its file."""
+    return function.holder < 0 and "return" in function.text and any(call in function.text for call in made)
 
 
 def _called_as(function: _Stretch, shared: _Shared) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from ckpt_lint.facts.view import Other, Report, View
@@ -57,6 +58,7 @@ def train(net, loader, args):
             "nothing trains that object afterwards: no optimizer over its parameters steps once it is restored",
             "no option on the way is called resume or continue, and no progress counter is taken over, "
             "not from the name either",
+            "a helper restores what it is given, and no file that calls it says all this of what it hands over",
             "a stage of fine-tuning: pretrained, teacher, backbone or warm-start weights",
         ),
         sources=("https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html",),
@@ -67,13 +69,14 @@ def train(net, loader, args):
 def check(view: View) -> Iterator[Report]:
     """Loads of bare weights that training goes on from."""
     for found in view.facts.weights_resumes.of(view.module):
-        name = path_key(found.restore.receiver)
+        name = path_key(found.trained)
+        file = "this file" if found.save.module is view.module else f"`{os.path.basename(found.save.module.path)}`"
         message = (
-            f"training resumes from the bare weights of `{name}`: no save of this file holds the optimizer's state, so "
+            f"training resumes from the bare weights of `{name}`: no save of {file} holds the optimizer's state, so "
             "its momentum, its step counts and the schedule start afresh; save and restore a training checkpoint"
         )
         others = (
             Other(found.save.module, found.save.call, "only weights are saved here"),
-            Other(view.module, found.optimizer, f"the optimizer over the parameters of `{name}`"),
+            Other(found.save.module, found.optimizer, f"the optimizer over the parameters of `{name}`"),
         )
         yield Report(found.load.call, message, others=others, call=found.load.call)
