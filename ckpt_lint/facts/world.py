@@ -239,6 +239,10 @@ class World:
         for binding in module.names.bindings(expr):
             if binding.how == "assign" and binding.value is not None and binding.value is not expr:
                 out.extend(self.classes_of(module, binding.value, hops - 1))
+            elif binding.how == "unpack" and len(binding.at) == 1 and isinstance(binding.value, t.Sequence):
+                given = binding.value.items
+                if 0 <= binding.at[0] < len(given):
+                    out.extend(self.classes_of(module, given[binding.at[0]], hops - 1))
             elif isinstance(binding.node, t.Parameter) and binding.node.annotation is not None:
                 names = module.names.of(binding.node.annotation)
                 found = [d for name in names for d in self.definitions(module, name)]

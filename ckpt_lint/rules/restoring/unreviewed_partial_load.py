@@ -9,6 +9,7 @@ from ckpt_lint.facts.answers import Answer, answer_to, is_log_call
 from ckpt_lint.facts.kinds import STATE_DICT
 from ckpt_lint.facts.restores import Restore
 from ckpt_lint.facts.view import Report, View
+from ckpt_lint.facts.world import Definition
 from ckpt_lint.model import Page, RuleInfo, Severity
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
@@ -51,7 +52,7 @@ def restore(model, path):
             "the dict was intersected with the model's own keys, and what is left is counted",
             "the keys were compared with the model's own before, and what is missing raises",
             "`strict` is a variable",
-            "the `strict` of other functions (`torch.jit.trace`, a method that the project defines itself)",
+            "the `strict` of other functions (`torch.jit.trace`, a method of the project that does not hand it on to torch's)",
         ),
         sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict",),
     ),
@@ -81,7 +82,19 @@ def _is_partial(view: View, restore: Restore) -> bool:
         return False
     if restore.role not in (None, apis.MODULE, apis.EMA) or set(restore.options) - _KEYWORDS:
         return False
-    return not any(isinstance(d.node, t.FunctionDef) for d in view.facts.world.callees(view.module, restore.call))
+    callees = view.facts.world.callees(view.module, restore.call)
+    return all(_hands_strict_on(d) for d in callees if isinstance(d.node, t.FunctionDef))
+
+
+def _hands_strict_on(method: Definition) -> bool:
+    """Whether a project's own `load_state_dict` gives the `strict` that it got to another one, as torch's does."""
+    assert isinstance(method.node, t.FunctionDef)
+    more = {param.name for param in method.node.params if param.name == "strict" or param.kind == "double-star"}
+    for call in method.module.calls_by_name.get("load_state_dict", ()):
+        if flow.function_of(call) is method.node:
+            if any(isinstance(arg.value, t.Name) and arg.value.id in more for arg in call.args):
+                return True
+    return False
 
 
 def _reviewed(view: View, restore: Restore, resumes: bool) -> bool:
