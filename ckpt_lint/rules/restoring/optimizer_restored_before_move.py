@@ -61,6 +61,10 @@ def resume(path, device):
 )
 
 
+_CALLS = 2
+"""Calls from the file that restores to the function that moves."""
+
+
 def check(view: View) -> Iterator[Report]:
     """Restores of an optimizer that the first move of its model follows."""
     if "load_state_dict" not in view.module.keywords:
@@ -96,20 +100,31 @@ def _late_move(view: View, placement: Placement, own: Built, point: RestorePoint
 def _handed_to_movers(view: View, model: t.Expr) -> Iterator[t.Call]:
     """The calls of project functions that move the module they are given: `train(model)` with `model.cuda()` in it."""
     for place in view.module.uses(model):
-        call = place.parent.parent
-        if not isinstance(place.parent, t.Argument) or place.parent.star or not isinstance(call, t.Call):
+        call = _handed(place)
+        if call is not None and _is_moved_by(view, view.module, call, place, _CALLS):
+            yield call
+
+
+def _handed(place: t.Node) -> t.Call | None:
+    """The call that a name is an argument of."""
+    call = place.parent.parent
+    return call if isinstance(place.parent, t.Argument) and not place.parent.star and isinstance(call, t.Call) else None
+
+
+def _is_moved_by(view: View, module: ModuleFacts, call: t.Call, given: t.Node, calls: int) -> bool:
+    """Whether a project function that a call runs moves what it is given, or hands it to one that does."""
+    for found in view.facts.world.callees(module, call):
+        if not isinstance(found.node, t.FunctionDef):
             continue
-        for found in view.facts.world.callees(view.module, call):
-            if isinstance(found.node, t.FunctionDef) and _moves_what_it_is_given(found.module, found.node, call, place):
-                yield call
-                break
-
-
-def _moves_what_it_is_given(module: ModuleFacts, function: t.FunctionDef, call: t.Call, given: t.Expr) -> bool:
-    values = bind(call, function, instance=is_method_call(call, function)).values
-    names = [name for name, value in values.items() if value is given]
-    uses = [use for name in names for use in module.occurrences.get((function.index, name), ())]
-    return any(is_move(module, use.parent.parent) for use in uses if use.parent.role == "func")
+        values = bind(call, found.node, instance=is_method_call(call, found.node)).values
+        names = [name for name, value in values.items() if value is given]
+        for use in (use for name in names for use in found.module.occurrences.get((found.node.index, name), ())):
+            if use.parent.role == "func" and is_move(found.module, use.parent.parent):
+                return True
+            inner = _handed(use) if calls > 1 else None
+            if inner is not None and _is_moved_by(view, found.module, inner, use, calls - 1):
+                return True
+    return False
 
 
 def _stateless(view: View, made: Built) -> bool:
