@@ -9,10 +9,11 @@ from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.plain_methods import PLAIN_METHODS
 from ckpt_lint.facts.reads import SET, TAKEN, Called, Flow, follow, follow_returned
 from ckpt_lint.facts.restores import Restores
+from ckpt_lint.facts.values import Origin, Values
 from ckpt_lint.facts.world import CallSite, Definition, World
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import last_name
+from ckpt_lint.source.module import ModuleFacts, last_name
 
 _MODULE_ONLY = frozenset({
     "eval", "train", "parameters", "named_parameters", "state_dict", "load_state_dict", "modules", "named_modules",
@@ -30,6 +31,19 @@ def module_uses(world: World, restores: Restores, load: Load) -> list[Called]:
     if not found and (own.returned or own.returned_part or own.returned_items):
         found = [use for site in _callers(world, restores, load) for use in _evidence(_after(restores, site, own))]
     return sorted(found, key=lambda use: use.node.start)
+
+
+def came_whole(values: Values, restores: Restores, module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether a value is what a load gave, and is used as a module on its way."""
+    origins = values.origins(module, expr)
+    return bool(origins) and all(_gave_module(values, restores, origin) for origin in origins)
+
+
+def _gave_module(values: Values, restores: Restores, origin: Origin) -> bool:
+    if not isinstance(origin.node, t.Call) or origin.at:
+        return False
+    load = restores.load_at(origin.module, origin.node)
+    return load is not None and any(not use.part for use in module_uses(values.world, restores, load))
 
 
 def _callers(world: World, restores: Restores, load: Load) -> Iterator[CallSite]:

@@ -8,6 +8,7 @@ from ckpt_lint.edits import insert
 from ckpt_lint.facts.modules import is_whole_module, modules_in_loaded
 from ckpt_lint.facts.saved import Saved, is_editable, saved_values
 from ckpt_lint.facts.view import Other, Report, View
+from ckpt_lint.facts.whole import came_whole
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
 
@@ -61,11 +62,15 @@ def check(view: View) -> Iterator[Report]:
     """Modules that reach a save as they are."""
     for save in view.saves:
         for saved in saved_values(view.facts.checkpoints, save):
-            if is_whole_module(view.facts.values, saved.module, saved.value):
+            if is_whole_module(view.facts.values, saved.module, saved.value) or _came_whole(view, saved):
                 yield _report(view, saved)
         for place in modules_in_loaded(view.facts.values, save):
             message = _message(view, save.value, f"`{view.code(place)}` in it is a module")
             yield Report(save.value, message, call=save.call, argument="value")
+
+
+def _came_whole(view: View, saved: Saved) -> bool:
+    return came_whole(view.facts.values, view.facts.restores, saved.module, saved.value)
 
 
 def _report(view: View, saved: Saved) -> Report:
