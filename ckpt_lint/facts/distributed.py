@@ -138,11 +138,21 @@ _COUNTING = frozenset({"range", "trange", "count", "arange"})
 _ORDERING = frozenset({"sorted", "list", "tuple", "reversed", "set", "tqdm"})
 
 
+def _one_process(call: t.Call) -> bool:
+    """`Fabric(devices=1)`: one device, on one machine."""
+    given = {arg.keyword: arg.value for arg in call.args if arg.keyword is not None}
+    if any(arg.star for arg in call.args) or "num_nodes" in given:
+        return False
+    devices = given.get("devices")
+    return isinstance(devices, t.Constant) and devices.value in (1, "1")
+
+
 def _joins(module: ModuleFacts) -> Iterator[t.Node]:
     for word in sorted(_STARTERS & module.calls_by_name.keys()):
         for call in module.calls_by_name[word]:
             if set(module.names.of(call.func)) & apis.PROCESS_GROUP or word == "init_process_group":
-                yield call
+                if not _one_process(call):
+                    yield call
     if not any(name in module.keywords for name in ("environ", "getenv")):
         return
     for node in module.nodes:
