@@ -221,7 +221,17 @@ class Training:
         if _state_saved_whole(checkpoint.save.module):
             return frozenset({COUNTER, *STATES})
         others = (c for c in self.in_file(checkpoint.save.module) if c is not checkpoint)
-        return frozenset(s for c in others for s in (c.held | ({COUNTER, *STATES} if c.open else set())))
+        held = {s for c in others for s in (c.held | ({COUNTER, *STATES} if c.open else set()))}
+        return frozenset(held.union(*(self._written(self.checkpoints.of(save)) for save in self._beside(checkpoint))))
+
+    def _beside(self, checkpoint: TrainingCheckpoint) -> Iterator[Save]:
+        """Saves to the same directory under an `if` of the same block: `if ema is not None: torch.save(...)`."""
+        folder = directory(self.values, checkpoint.save)
+        block = flow.block_of(flow.statement_of(checkpoint.save.call))
+        for save in self.saves.of(checkpoint.save.module) if folder else ():
+            inside = any(parent in block for parent in t.ancestors(save.call) if isinstance(parent, t.If))
+            if inside and not self.saves.in_memory(save) and directory(self.values, save) == folder:
+                yield save
 
     # -- where it goes ----------------------------------------------------------------------------------------------
 
