@@ -19,6 +19,8 @@ _BY_NAME = (
     (apis.MODULE, apis.MODULE_NAMES),
 )
 _ONLY_MODULES = MODULE_METHODS - {"state_dict", "load_state_dict", "zero_grad", "train", "eval"} | {"train", "eval"}
+_OPTIONS = re.compile(r"opts?$")
+_OF_OPTIMIZERS = frozenset({"param_groups", "state", "defaults", "optimizer"})
 _NO_SCALER = re.compile(r"(standard|minmax|std|robust|feature|data|target|x|y|_norm)_?scaler$", re.IGNORECASE)
 
 
@@ -49,6 +51,8 @@ def role_of(values: Values, module: ModuleFacts, expr: t.Expr) -> str | None:
         return apis.MODULE if values.module_like(module, expr) and not kinds else None
     if promised == apis.MODULE:
         return apis.MODULE if values.module_like(module, expr) else None
+    if promised == apis.OPTIMIZER and _holds_options(module, expr):
+        return None
     return None if values.opposed(module, expr) else promised
 
 
@@ -63,6 +67,18 @@ def _used(module: ModuleFacts, expr: t.Expr) -> str | None:
     if called & {"unscale_", "scale"} and called & {"step", "update"}:
         return apis.SCALER
     return None
+
+
+def _holds_options(module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether a variable called `opt` is read as options are (`opt.lr`), not as an optimizer is."""
+    return bool(_OPTIONS.match(last_name(expr))) and any(_reads_option(place) for place in module.uses(expr))
+
+
+def _reads_option(place: t.Expr) -> bool:
+    parent = place.parent
+    if not isinstance(parent, t.Attribute) or parent.value is not place or parent.attr in _OF_OPTIMIZERS:
+        return False
+    return not (parent.role == "func" and isinstance(parent.parent, t.Call))
 
 
 def called_on(place: t.Expr) -> str | None:
