@@ -68,6 +68,7 @@ class Flow:
         self.restores = restores
         self.module = module
         self.reads: list[Read] = []
+        self.items: set[int] = set()
         self.called: list[Called] = []
         self.returned = False
         self.returned_part = False
@@ -197,6 +198,8 @@ class Flow:
         name = key.value if key is not None and isinstance(key.value, str) else ""
         if top and name:
             self.reads.append(Read(name, subscript, self.module, guarded_by_in(self.module, subscript, name)))
+        elif top:
+            self.items.update(_whole_numbers(self.module, subscript.sub))
         self.follow(subscript, top=False, steps=steps - 1, key=name)
 
     def _bound(self, statement: t.Node, expr: t.Expr, top: bool, steps: int, key: str) -> None:
@@ -241,6 +244,14 @@ _KEEPS = frozenset({
 _OF_LAYERS = frozenset({"in_features", "out_features", "in_channels", "out_channels", "weight", "bias"})
 _LOOKERS = frozenset({"print", "len", "info", "debug", "warning", "isinstance", "type", "log", "hasattr", "write"})
 _LOOKING = ("builtins.print", "builtins.len", "builtins.isinstance", "builtins.type")
+
+
+def _whole_numbers(module: ModuleFacts, sub: t.Expr) -> Iterator[int]:
+    """The place that a subscript names: 2 of `x[2]`, -1 of `x[-1]`."""
+    sign, number = (-1, sub.operand) if isinstance(sub, t.UnaryOp) and sub.op == "-" else (1, sub)
+    constant = module.constant(number)
+    if constant is not None and isinstance(constant.value, int) and not isinstance(constant.value, bool):
+        yield sign * constant.value
 
 
 def _assigns(call: t.Call) -> bool:

@@ -79,7 +79,9 @@ def _resumes_training(path: ResumePath) -> bool:
 
 
 def _forgotten(view: View, path: ResumePath, load: Load, save: Save) -> Iterator[tuple[Entry, str]]:
-    read = {read.key for read in view.flow(load).reads}
+    seen = view.flow(load)
+    places = len(view.checkpoint(save).entries)
+    read = {read.key for read in seen.reads} | {str(item % places) for item in seen.items if places}
     misspelt = sorted(read - set(view.checkpoint(save).keys))
     for entry in view.checkpoint(save).entries:
         if entry.key is None or entry.key in read or entry.left_out or _METADATA.search(entry.key.lower()):
