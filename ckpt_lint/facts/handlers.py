@@ -13,6 +13,8 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import last_name
 
 LOADERS = re.compile(r"load|resum|restor|ckpt|checkpoint|pretrained", re.IGNORECASE)
+_ROOM = frozenset({"mkdir", "makedirs"})
+"""A folder for the files of a new run."""
 _TELLERS = frozenset({"print_exc", "print_exception", "format_exc", "log_exception", "secho", "add_text", "flush"})
 
 
@@ -28,7 +30,7 @@ def _tells(statement: t.Stmt, counters: bool) -> bool:
         value = statement.value
         if isinstance(value, t.Constant):
             return True
-        return is_log_call(value) or (isinstance(value, t.Call) and last_name(value.func) in _TELLERS)
+        return is_log_call(value) or (isinstance(value, t.Call) and last_name(value.func) in _TELLERS | _ROOM)
     if isinstance(statement, t.Assign) and counters:
         return _is_number(statement.value)
     if isinstance(statement, t.If):

@@ -44,7 +44,8 @@ def resume(model, path):
     return model
 """,
         silent=(
-            "the handler raises, returns, leaves the loop, exits, or does anything but pass, log and set numbers back",
+            "the handler raises, returns, leaves the loop, exits, or does anything but pass, log, make a folder and set "
+            "numbers back",
             "the handler tries another load",
             "it catches something narrow, such as `FileNotFoundError`",
             "the `try` leaves by itself when the load went well (`return`, `break`): what follows is the other way",
