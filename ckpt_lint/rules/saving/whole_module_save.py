@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from ckpt_lint.edits import insert
 from ckpt_lint.facts.modules import is_whole_module, modules_in_loaded
+from ckpt_lint.facts.refusals import MODULE
+from ckpt_lint.facts.refused import refusal
 from ckpt_lint.facts.saved import Saved, is_editable, saved_values
 from ckpt_lint.facts.view import Other, Report, View
 from ckpt_lint.facts.whole import came_whole
@@ -62,15 +64,19 @@ def check(view: View) -> Iterator[Report]:
     """Modules that reach a save as they are."""
     for save in view.saves:
         for saved in saved_values(view.facts.checkpoints, save):
-            if is_whole_module(view.facts.values, saved.module, saved.value) or _came_whole(view, saved):
+            if _is_module(view, saved):
                 yield _report(view, saved)
         for place in modules_in_loaded(view.facts.values, save):
             message = _message(view, save.value, f"`{view.code(place)}` in it is a module")
             yield Report(save.value, message, call=save.call, argument="value")
 
 
-def _came_whole(view: View, saved: Saved) -> bool:
-    return came_whole(view.facts.values, view.facts.restores, saved.module, saved.value)
+def _is_module(view: View, saved: Saved) -> bool:
+    """Whether a value is a module by what is known of it, or because a project function or a load gives one."""
+    values = view.facts.values
+    if is_whole_module(values, saved.module, saved.value) or refusal(values, saved.module, saved.value) is MODULE:
+        return True
+    return came_whole(values, view.facts.restores, saved.module, saved.value)
 
 
 def _report(view: View, saved: Saved) -> Report:
