@@ -169,6 +169,25 @@ class InScope:
                         return True
         return False
 
+    def made_where_it_was(self, subject: Subject) -> bool:
+        """Whether a project function makes the schedule from the step that a call gives it, for `last_epoch=`."""
+        place, module = subject.place, subject.module
+        statements = (p.parent for p in (module.uses(place) if isinstance(place, t.Expr) else ()) if bound_target(p))
+        calls = [s.value for s in statements if isinstance(s, t.Assign) and isinstance(s.value, t.Call)]
+        return any(self._told_last_epoch(module, call) for call in calls)
+
+    def _told_last_epoch(self, module: ModuleFacts, call: t.Call) -> bool:
+        for found in self.world.callees(module, call):
+            if not isinstance(found.node, t.FunctionDef):
+                continue
+            given = bind(call, found.node, instance=is_method_call(call, found.node)).values
+            for made in found.module.calls:
+                if flow.function_of(made) is found.node and _constructs_schedule(found.module, made):
+                    values = (arg.value for arg in made.args if arg.keyword == "last_epoch")
+                    if any(isinstance(value, t.Name) and value.id in given for value in values):
+                        return True
+        return False
+
     def _classes(self, module: ModuleFacts, place: t.Expr) -> Sequence[Definition]:
         """The project classes that a value is made from, also where a function returns it among others."""
         out: list[Definition] = []
@@ -307,7 +326,7 @@ def _used_as(place: t.Expr, role: str) -> bool:
             return len(call.args) <= 1
         return True
     if role == apis.SCALER and isinstance(place.parent, t.Call) and place.role == "func":
-        return True
+        return len(place.parent.args) > 1  # `loss_scaler(loss, optimizer)`; what is given one thing scales data
     argument = place.parent
     if role == apis.OPTIMIZER and isinstance(argument, t.Argument) and isinstance(argument.parent, t.Call):
         func = argument.parent.func

@@ -198,7 +198,7 @@ class Training:
                 yield counter
 
     def _finds_its_place(self, scheduler: Subject) -> bool:
-        return is_rebuilt(scheduler) or self.scope.sets_itself(scheduler)
+        return is_rebuilt(scheduler) or self.scope.sets_itself(scheduler) or self.scope.made_where_it_was(scheduler)
 
     def _counts_otherwise(self, checkpoint: TrainingCheckpoint) -> bool:
         """Whether the path has the counter in it, or an entry is one under a name that does not say so."""

@@ -27,9 +27,9 @@ SMALL = 300
 _WORDS = re.compile(
     r"state_dict|torch\s*\.\s*(?:load|save)|(?:[.( ]|^)(?:load|save)\(|save_checkpoint|load_checkpoint|load_url"
     r"|torch_load|torch_save|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors|[\"']module\."
-    r"|(?<![a-z])save(?!_pretrained|_image|fig\(|txt\()\w*\("
+    r"|(?<![a-z])save(?!_pretrained|_image|fig\(|txt\()\w*\(|last_epoch\s*=(?!=)"
 )
-"""What is saved, loaded or restored."""
+"""What is saved, loaded or restored, and what makes a schedule anew where it was."""
 
 _CONTEXT = re.compile(
     r"(?<![A-Za-z_.])(?:checkpoint|ckpt)s?(?![A-Za-z_(])|(?:checkpoint|ckpt)_(?:path|dir|file|name)|init_process_group|DataParallel|RANK|main_process"
