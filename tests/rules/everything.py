@@ -9,9 +9,12 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ckpt_lint import rules
+from ckpt_lint.model import Outcome
+from ckpt_lint.source.text import Source
 from tests.rules.harness import ALL_CODES, FIXTURES, check_path, fix_path
 
 
@@ -44,22 +47,35 @@ def homes(folder: Path) -> Iterator[tuple[Path, Path]]:
             yield path, Path(*path.parts[: len(folder.parts) + depth])
 
 
-def answers(folder: Path) -> Iterator[str]:
-    """What is found in each file, and what all fixes make of it."""
+@dataclass(frozen=True)
+class Judged:
+    """What is found in a file, and what all fixes make of it."""
+
+    path: Path
+    home: Path
+    before: Outcome
+    fixed: Source
+    after: Outcome
+
+    def said(self, folder: Path) -> Iterator[str]:
+        """The same as lines."""
+        for one in (*self.before.findings, *self.before.problems, *self.after.findings, *self.after.problems):
+            yield repr(one).replace(str(folder), "")
+        yield f"{self.path.relative_to(folder)} {dict(self.after.fixed)} {self.fixed.text!r}"
+
+
+def judged(folder: Path) -> Iterator[Judged]:
+    """Every file under a folder that was laid out."""
     for path, home in homes(folder):
-        outcome = check_path(path, home, ALL_CODES)
-        fixed, after = fix_path(path, home, ALL_CODES)
-        for said in (*outcome.findings, *outcome.problems, *after.findings, *after.problems):
-            yield repr(said).replace(str(folder), "")
-        yield f"{path.relative_to(folder)} {dict(after.fixed)} {fixed.text!r}"
+        yield Judged(path, home, check_path(path, home, ALL_CODES), *fix_path(path, home, ALL_CODES))
 
 
 def main(folder: Path, *options: str) -> None:
     """Print the answers; with `--reversed` the rules are asked in reverse order."""
     if "--reversed" in options:
         rules.MODULES = tuple(reversed(rules.MODULES))
-    for line in answers(folder):
-        print(line)
+    for one in judged(folder):
+        print(*one.said(folder), sep="\n")
 
 
 if __name__ == "__main__":

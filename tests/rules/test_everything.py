@@ -20,8 +20,8 @@ from ckpt_lint.source.encode import encode
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.read import Read, read_modules
 from ckpt_lint.source.text import Source
-from tests.rules.everything import answers, homes, laid_out
-from tests.rules.harness import ALL_CODES, check_path, fix_path, source_of
+from tests.rules.everything import Judged, judged, laid_out
+from tests.rules.harness import ALL_CODES, fix_path, source_of
 from tests.rules.test_rules import SPEAKS_AFTER
 from tests.rules.test_shapes import comments
 
@@ -34,43 +34,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(folder: Path) -> list[str]:
-    """The answers of a process of its own."""
-    process = started(folder, "0")
-    lines = process.communicate()[0].splitlines()
-    assert process.returncode == 0 and len(lines) > 1000
-    return lines
-
-
-def started(folder: Path, seed: str, *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.rules.everything", str(folder), *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"},
-    )
-
-
-def test_the_order_of_rules_and_the_seed_of_hashes_are_no_matter(folder: Path, expected: list[str]) -> None:
-    process = started(folder, "1", "--reversed")
-    assert process.communicate()[0].splitlines() == expected
-    assert process.returncode == 0
-
-
-def test_facts_that_were_on_disk_say_the_same(
-    folder: Path, expected: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every module is written as a table and read back before a rule sees it."""
+def read_back(folder: Path) -> list[Judged]:
+    """All fixtures judged here, while every module is written as a table and read back before a rule sees it."""
     written: list[int] = []
 
     def stored(source: Source, path: str | None = None, *, slicing: bool = True, cache: object = None) -> Read:
         read = read_modules(source, path, slicing=slicing)
         return Read(tuple(_from_disk(module, written) for module in read.modules), read.problems, read.parsed)
 
-    monkeypatch.setattr(reading, "read_modules", stored)
-    assert list(answers(folder)) == expected
-    assert len(written) >= sum(1 for _ in homes(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "read_modules", stored)
+        out = list(judged(folder))
+    assert len(written) >= len(out)
+    return out
+
+
+def test_the_order_of_rules_the_seed_of_hashes_and_facts_from_disk_are_no_matter(
+    folder: Path, read_back: list[Judged]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.rules.everything", str(folder), "--reversed"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "1", "PYTHONIOENCODING": "utf-8"},
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) > 1000 and lines == [line for one in read_back for line in one.said(folder)]
 
 
 def _from_disk(module: ModuleFacts, written: list[int]) -> ModuleFacts:
@@ -81,16 +72,15 @@ def _from_disk(module: ModuleFacts, written: list[int]) -> ModuleFacts:
     return ModuleFacts(module.path, root, name=module.name, parsed=module.parsed)
 
 
-def test_all_fixes_together_lose_nothing_and_bring_nothing(folder: Path) -> None:
+def test_all_fixes_together_lose_nothing_and_bring_nothing(folder: Path, read_back: list[Judged]) -> None:
     changed, wrong = 0, list[str]()
-    for path, home in homes(folder):
-        old, before = source_of(path), check_path(path, home, ALL_CODES)
-        fixed, after = fix_path(path, home, ALL_CODES)
-        changed += fixed.text != old.text
-        losses = [*_losses(old, fixed), *_news(before, after), *_second_run(path, home, fixed)]
-        if "CKP901" in {finding.code for finding in before.findings}:  # takes a comment away: that is what it is for
+    for one in read_back:
+        old = source_of(one.path)
+        changed += one.fixed.text != old.text
+        losses = [*_losses(old, one.fixed), *_news(one.before, one.after), *_second_run(one.path, one.home, one.fixed)]
+        if "CKP901" in {finding.code for finding in one.before.findings}:  # takes a comment away: it is for that
             losses = [loss for loss in losses if loss != LOST]
-        wrong += [f"{path.relative_to(folder)}: {loss}" for loss in losses]
+        wrong += [f"{one.path.relative_to(folder)}: {loss}" for loss in losses]
     assert not wrong and changed > 100
 
 
