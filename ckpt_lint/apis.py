@@ -34,6 +34,9 @@ CANONICAL = {
     "ultralytics.yolo.utils.patches.torch_load": "ultralytics.utils.patches.torch_load",
 }  # fmt: skip
 
+CUSTOMARY = {"torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional", "optim": "torch.optim", "np": "numpy"}
+"""What names mean that a file binds nowhere, and that a star import of it can only have brought along."""
+
 STAR_EXPORTS = {
     "torch": frozenset({"load", "save", "nn", "optim", "jit", "hub", "cuda", "device", "no_grad", "inference_mode"}),
     "torch.serialization": frozenset({"load", "save"}),

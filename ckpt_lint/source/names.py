@@ -16,6 +16,7 @@ MAX_STEPS = 8
 """Aliases of aliases that are followed."""
 
 IMPORTERS = frozenset({"importlib.import_module", "pytest.importorskip", "builtins.__import__"})
+_KNOWN_STARS = frozenset({"torch", "typing", "math", "tkinter", "numpy"})
 BUILTINS = frozenset({
     "open", "print", "dict", "list", "tuple", "set", "str", "int", "float", "bool", "len", "range", "enumerate", "zip",
     "vars", "getattr", "setattr", "hasattr", "isinstance", "exit", "quit", "type", "max", "min", "sum", "sorted", "map",
@@ -227,9 +228,12 @@ class Names:
         if name.id in BUILTINS:
             yield f"builtins.{name.id}"
             return
-        for star in reversed(stars):
-            if star.level or star.module.split(".")[0] not in ("torch", "typing", "math", "tkinter", "numpy"):
-                yield f"{'.' * star.level}{star.module}{'' if _dots(star) else '.'}{name.id}"
+        unknown = [s for s in reversed(stars) if s.level or s.module.split(".")[0] not in _KNOWN_STARS]
+        if unknown and name.id in apis.CUSTOMARY:
+            yield apis.CUSTOMARY[name.id]
+            return
+        for star in unknown:
+            yield f"{'.' * star.level}{star.module}{'' if _dots(star) else '.'}{name.id}"
 
     def of_binding(self, binding: Binding) -> Iterator[str]:
         """The dotted names that a binding gives its name."""
