@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 180_000
+MAX_NODES = 165_000
 """Syntax facts of a project that are kept, about 0.3 kB each; then all is dropped, and read again when asked for."""
 
 MAX_PROJECTS = 2

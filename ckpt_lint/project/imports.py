@@ -158,6 +158,12 @@ def _as_set(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(names)
 
 
+@functools.lru_cache(maxsize=10_000)
+def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """One set, too, for the names of both."""
+    return one | other
+
+
 def find_handed_on(places: Places, path: str) -> Handed:
     """Follow the imports of an `__init__.py`, and of those below it, `MAX_HOPS` deep."""
     out: dict[str, frozenset[str] | None] = {}
@@ -172,7 +178,7 @@ def find_handed_on(places: Places, path: str) -> Handed:
                     if file == path or (file in out and (out[file] is None or out[file] == names)):
                         continue
                     known = out.get(file, names)
-                    out[file] = None if names is None or known is None else known if names <= known else known | names
+                    out[file] = None if names is None or known is None else known if names <= known else _both(known, names)
                     if file.endswith("__init__.py"):
                         following.append((file, names))
         level = following

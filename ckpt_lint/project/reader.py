@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -152,7 +153,7 @@ class ProjectFiles:
         """The project file that an import means."""
         if not level and (foreign(module, path) or module.partition(".")[0] not in self._first_names):
             return None
-        key = (path.rpartition(os.sep)[0], module, level)
+        key = (sys.intern(path.rpartition(os.sep)[0]), module, level)  # tens of thousands of them name a few folders
         if key not in self._resolved:
             self._resolved[key] = resolve_import(self.index, path, module, level)
         return self._resolved[key]
