@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
+from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import Origin, Values
@@ -59,6 +60,8 @@ def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.
     if isinstance(value, t.Call) and isinstance(value.func, t.Attribute):
         if _to_cpu(module, value) or _is_random_state(module, value, value.func):
             return True
+        if value.func.attr == "state_dict" and role_of(values, module, value.func.value) == apis.SCHEDULER:
+            return True  # numbers
         if value.func.attr in _KEEPING:
             return _deviceless(values, module, value.func.value, function, depth - 1)
     if isinstance(value, (t.Sequence, t.Dict)) and kinds <= {SEQUENCE, DICT}:
