@@ -25,6 +25,8 @@ _GENERATOR = re.compile(r"(^|_)(generator|rng|gen)s?$", re.IGNORECASE)
 
 def is_deviceless(values: Values, checkpoints: Checkpoints, save: Save) -> bool:
     """Whether a save writes no tensor, or only tensors that the same function made on the CPU or copied to it."""
+    if _copied_one_by_one(save):
+        return True
     function = flow.body_of(save.call)
     filled = _comprehension(save)
     if filled is not None:
@@ -45,6 +47,34 @@ def _comprehension(save: Save) -> t.Expr | None:
     if not isinstance(value, t.Comprehension) or value.kind == "generator":
         return None
     return value.value if value.kind == "dict" else value.element
+
+
+def _copied_one_by_one(save: Save) -> bool:
+    """`for key in saved: saved[key] = saved[key].cpu()`, and nothing else is put into what is saved."""
+    value, module = save.value, save.module
+    bound = module.once_bound(value) if isinstance(value, t.Name) else None
+    if bound is None or bound.how != "assign":
+        return False
+    around = [place.parent for place in module.uses(value)]
+    if any(isinstance(parent, t.Attribute) and parent.attr in ("update", "setdefault") for parent in around):
+        return False
+    stored = [parent for parent in around if isinstance(parent, t.Subscript) and bound_target(parent)]
+    return bool(stored) and all(_copies_an_item(module, place) for place in stored)
+
+
+def _copies_an_item(module: ModuleFacts, place: t.Subscript) -> bool:
+    assign = place.parent
+    loop = assign.parent
+    if not isinstance(assign, t.Assign) or not isinstance(assign.value, t.Call) or not _to_cpu(module, assign.value):
+        return False
+    if not isinstance(loop, t.For) or assign.role != "body" or not isinstance(place.sub, t.Name):
+        return False
+    target = loop.target.items[0] if isinstance(loop.target, t.Sequence) and loop.target.items else loop.target
+    over = loop.iter
+    if isinstance(over, t.Call) and isinstance(over.func, t.Attribute) and over.func.attr in ("items", "keys"):
+        over = over.func.value
+    same = module.variable(over) is not None and module.variable(over) == module.variable(place.value)
+    return same and isinstance(target, t.Name) and target.id == place.sub.id
 
 
 def _deviceless_entry(values: Values, entry: Entry, function: t.Node) -> bool:
