@@ -75,6 +75,7 @@ def taken_off(found: Wrapped | None, attr: str) -> Wrapped | None:
 
 def _of_call(values: Values, module: ModuleFacts, call: t.Call, steps: int) -> Wrapped | None:
     prefix = next((PREFIXES[name] for name in module.names.of(call.func) if name in PREFIXES), None)
+    prefix = prefix or _prefix_of_class(values, module, call)
     if prefix is not None:
         inner = _wrapped(values, module, call.args[0].value, steps - 1) if call.args and not call.args[0].star else None
         return Wrapped((prefix, *(inner.prefixes if inner is not None else ())), module, call)
@@ -87,6 +88,15 @@ def _of_call(values: Values, module: ModuleFacts, call: t.Call, steps: int) -> W
     if inner_value is not None:
         return None if values.prepares(module, call) else _wrapped(values, module, inner_value, steps - 1)
     return _returned(values, module, call, steps)
+
+
+def _prefix_of_class(values: Values, module: ModuleFacts, call: t.Call) -> str | None:
+    """What a project class puts there that derives from a wrapper and leaves `state_dict` as it is."""
+    for found in values.world.callees(module, call):
+        if isinstance(found.node, t.ClassDef) and not values.world.methods(found, "state_dict"):
+            bases = [base for base in values.world.bases(found) if isinstance(base, str)]
+            return next((PREFIXES[base] for base in bases if base in PREFIXES), None)
+    return None
 
 
 def _returned(values: Values, module: ModuleFacts, call: t.Call, steps: int) -> Wrapped | None:

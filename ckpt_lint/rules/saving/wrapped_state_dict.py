@@ -54,6 +54,7 @@ def save(network, path):
             "a wrapped submodule; `model.compile()`, which works in place",
             "a parameter that not every known caller hands over wrapped",
             "keys that are stripped before they are saved",
+            "a class that derives from a wrapper and has a `state_dict` of its own",
         ),
         fix_safety=(
             "Unsafe: files that exist already keep their prefix. The loads of this file that restore into the wrapped "
