@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ckpt_lint.facts.guards import tests_above
 from ckpt_lint.facts.handlers import only_tells, restores_in
 from ckpt_lint.facts.passing import parameter_of
+from ckpt_lint.facts.ranks import Ranks
 from ckpt_lint.facts.view import Report, View
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.model import Page, RuleInfo, Severity
@@ -73,7 +74,7 @@ def check(view: View) -> Iterator[Report]:
         if path is None:
             continue
         found, missing = (node.body, node.orelse) if there else (node.orelse, node.body)
-        if _only_tells_it(missing) and _is_asked_for(view, node, path) and restores_in(view, found) is not None:
+        if _only_tells_it(view, missing) and _is_asked_for(view, node, path) and restores_in(view, found) is not None:
             name = view.code(path)
             yield Report(
                 node,
@@ -98,9 +99,11 @@ def _tested_path(view: View, test: t.Expr) -> tuple[t.Expr | None, bool]:
     return None, there
 
 
-def _only_tells_it(block: Sequence[t.Stmt]) -> bool:
-    """An absent branch passes, too; an `elif` asks something else."""
-    return only_tells(block) and not any(isinstance(statement, t.If) for statement in block)
+def _only_tells_it(view: View, block: Sequence[t.Stmt]) -> bool:
+    """An absent branch passes, too; an `elif` asks something else, unless it asks for the process that tells it."""
+    asked = [statement.test for statement in block if isinstance(statement, t.If)]
+    ranks = Ranks(view.facts.values)
+    return only_tells(block) and all(ranks.is_guard(view.module, test, True) for test in asked)
 
 
 def _is_asked_for(view: View, node: t.If, path: t.Expr) -> bool:
