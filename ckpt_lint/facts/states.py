@@ -40,6 +40,13 @@ _WEIGHT_KEY = re.compile(
 )
 
 
+_OPTIONS = re.compile(
+    r"_?(args?|arguments|opts?|options?|cfg|conf|config|configs|hparams|hps|flags|params|parameters|settings)$"
+    r"|.*_(args|opts|options|config|cfg)$",
+    re.IGNORECASE,
+)
+"""Names under which programs keep what their command line says."""
+
 _WHOLE_KEY = re.compile(
     r"(^|_)(model|net|netG|netD|network|state_?dict|weights|params|module)(_|$)|state_dict$", re.IGNORECASE
 )
@@ -76,6 +83,8 @@ class States:
             return frozenset(_states_of_key(entry.key)) - {WEIGHTS}
         by_value = self._by_value(entry.module, entry.value)
         by_key = _states_of_key(entry.key)
+        if entry.key in ("opt", "opts") and _speaks_of_options(entry.value):
+            by_key -= {apis.OPTIMIZER}
         if by_value & {WEIGHTS, *apis.TRAINING_STATE_KINDS}:
             keyed = by_key & {apis.EMA}
             return frozenset(by_value | keyed)
@@ -186,6 +195,12 @@ def _is_state_dict(value: t.Expr) -> bool:
     """`x.state_dict()`, or the method itself: of a module, where nothing says otherwise."""
     func = value.func if isinstance(value, t.Call) else value
     return isinstance(func, t.Attribute) and func.attr == "state_dict"
+
+
+def _speaks_of_options(value: t.Expr) -> bool:
+    """Whether a value is made of the options of the command line: `args`, `vars(opt)`, `self.args.__dict__`."""
+    names = [last_name(node) for node in t.walk(value) if isinstance(node, (t.Name, t.Attribute))]
+    return any(_OPTIONS.match(name) for name in names) and not any(name.endswith("state_dict") for name in names)
 
 
 def is_counter(module: ModuleFacts, value: t.Expr) -> bool:

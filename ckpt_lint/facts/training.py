@@ -140,8 +140,6 @@ class Training:
         states = self.checkpoints.states(entry)
         if COUNTER in states and not entry.left_out and not self.progress.holds(entry):
             states -= {COUNTER}
-        if entry.key in ("opt", "opts") and not any(name.endswith("state_dict") for name in _called_in(entry.value)):
-            states -= {apis.OPTIMIZER}  # the options of the command line
         return states
 
     def _open(self, part: Checkpoint) -> bool:
@@ -254,10 +252,6 @@ class Training:
     def is_export(self, save: Save) -> bool:
         """Whether every way to a save gives it a path that says best, final, export, deploy or infer."""
         return all(EXPORT_WORD.search(words) for words in self.path_words(save))
-
-
-def _called_in(value: t.Expr) -> Iterator[str]:
-    return (last_name(node.func) for node in t.walk(value) if isinstance(node, t.Call))
 
 
 def _where(checkpoint: Checkpoint) -> tuple[ModuleFacts, t.Node]:
