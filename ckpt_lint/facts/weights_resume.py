@@ -117,7 +117,7 @@ class WeightsResumes:
                 continue
             sources = (node for source in _sources(module, call) for node in t.walk(source))
             owners = (n.value for n in sources if isinstance(n, t.Attribute) and n.attr in _PARAMETERS)
-            if any(_same_module(module, owner, receiver) for owner in owners):
+            if any(_same_module(module, whole, receiver) for owner in owners for whole in _wholes(owner)):
                 return call
         return None
 
@@ -220,7 +220,7 @@ def _counts_on(module: ModuleFacts, load: Load) -> bool:
     return False
 
 
-def _sources(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
+def _sources(module: ModuleFacts, call: t.Call) -> Iterator[t.Node]:
     """What the arguments of a call are made from: a list that is filled in a loop is made from what that runs over."""
     yield call
     for arg in call.args:
@@ -229,7 +229,21 @@ def _sources(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
             if isinstance(statement, t.Assign) and place in statement.targets:
                 yield statement.value
             elif isinstance(statement, t.AugAssign) or _fills(place):
+                yield statement
                 yield from (loop.iter for loop in flow.loops_around(place) if isinstance(loop, t.For))
+
+
+def _wholes(owner: t.Expr) -> Iterator[t.Expr]:
+    """A module whose parameters are asked for, and what it is a part of: `net.trunk`, `getattr(net, "head")`, `net[0]`."""
+    whole: t.Expr | None = owner
+    while whole is not None:
+        yield whole
+        if isinstance(whole, (t.Attribute, t.Subscript)):
+            whole = whole.value
+        elif isinstance(whole, t.Call) and last_name(whole.func) == "getattr" and whole.args:
+            whole = whole.args[0].value
+        else:
+            whole = None
 
 
 def _fills(place: t.Node) -> bool:
@@ -251,7 +265,13 @@ def _same_module(module: ModuleFacts, one: t.Expr, other: t.Expr) -> bool:
     """Whether two names mean one module: the same, or one that was bound to the other or to a wrapper around it."""
     bound = (b.value for b in module.names.bindings(one) if b.how == "assign")
     wrapped = [_wrapped(value) for value in bound if value is not None]
-    return any(_stem(node) == _stem(other) != "" for node in (one, *wrapped))
+    return any(_stem(node) == _stem(other) != "" and _is_part(node) == _is_part(other) for node in (one, *wrapped))
+
+
+def _is_part(expr: t.Expr) -> bool:
+    """Whether a name is an attribute of something else than the object at hand: `critic.net`, not `self.net`."""
+    key = path_key(expr).removesuffix(".module")
+    return "." in key.removeprefix("self.")
 
 
 def _wrapped(value: t.Expr) -> t.Expr:
