@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from ckpt_lint import apis
 from ckpt_lint.source import flow
@@ -16,6 +17,7 @@ MAX_STEPS = 8
 """Aliases of aliases that are followed."""
 
 IMPORTERS = frozenset({"importlib.import_module", "pytest.importorskip", "builtins.__import__"})
+_ONLY_IN_TORCH = frozenset({"optim", "FloatTensor", "LongTensor", "ByteTensor"})
 _KNOWN_STARS = frozenset({"torch", "typing", "math", "tkinter", "numpy"})
 BUILTINS = frozenset({
     "open", "print", "dict", "list", "tuple", "set", "str", "int", "float", "bool", "len", "range", "enumerate", "zip",
@@ -57,6 +59,7 @@ class Names:
         self._paths: dict[tuple[t.Node, str], list[Binding]] = {}
         self._attributes: dict[t.ClassDef, dict[str, list[Binding]]] = {}
         self._cache: dict[t.Node, tuple[str, ...]] = {}
+        self._nodes = nodes
         for node in nodes:
             if type(node) in _PATH_BINDING:
                 self._record_paths(node)
@@ -229,11 +232,18 @@ class Names:
             yield f"builtins.{name.id}"
             return
         unknown = [s for s in reversed(stars) if s.level or s.module.split(".")[0] not in _KNOWN_STARS]
-        if unknown and name.id in apis.CUSTOMARY:
-            yield apis.CUSTOMARY[name.id]
+        meant = apis.CUSTOMARY.get(name.id) or ("torch" if unknown and name.id in self._used_as_torch else None)
+        if unknown and meant is not None:
+            yield meant
             return
         for star in unknown:
             yield f"{'.' * star.level}{star.module}{'' if _dots(star) else '.'}{name.id}"
+
+    @cached_property
+    def _used_as_torch(self) -> frozenset[str]:
+        """Names of which something is read that torch alone offers: `t.optim`, `t.FloatTensor`."""
+        read = (node for node in self._nodes if isinstance(node, t.Attribute) and node.attr in _ONLY_IN_TORCH)
+        return frozenset(node.value.id for node in read if isinstance(node.value, t.Name))
 
     def of_binding(self, binding: Binding) -> Iterator[str]:
         """The dotted names that a binding gives its name."""
