@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 165_000
-"""Syntax facts of a project that are kept, about 0.3 kB each; then all is dropped, and read again when asked for."""
+MAX_NODES = 155_000
+"""Syntax facts that are kept, about 0.3 kB each; then all of a project is dropped, and read again when asked for."""
 
 MAX_PROJECTS = 2
 """Projects of which the modules are kept: a run goes through files by name, so one project after the other."""
@@ -43,12 +43,10 @@ class KnownProject:
 
         return Facts(World(self.files, api=self.api))
 
-    def trim(self) -> None:
-        """Drop what was read where it has grown too large. Answers do not depend on it."""
-        if self.files.nodes > MAX_NODES:
-            self.files.drop()
-            self.__dict__.pop("facts", None)
-            gc.collect()
+    def drop(self) -> None:
+        """Forget texts and facts. Answers do not depend on it: they are read and made again when they are asked for."""
+        self.files.drop()
+        self.__dict__.pop("facts", None)
 
     def reaches(self, path: str, data: bytes, found: Iterable[Import]) -> bool:
         """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
@@ -115,22 +113,30 @@ class Workspace:
     def project_of(self, source: Source, settings: Settings, *, named: bool = True) -> FileProject:
         """The project of a source. `named` says whether its path is a place on disk; else nothing is looked up."""
         path = os.path.abspath(source.path) if named else os.path.join(settings.root, "stdin.py")
-        return FileProject(self.project_at(path, settings), settings, path, named)
+        return FileProject(self.project_at(path, settings, coming=len(source.text)), settings, path, named)
 
-    def project_at(self, path: str, settings: Settings) -> KnownProject:
-        """The project of the file at an absolute path."""
+    def project_at(self, path: str, settings: Settings, *, coming: int = 0) -> KnownProject:
+        """The project of the file at an absolute path, which is about to be read if its length is `coming`."""
         self.disk.slicing = settings.gate
         files = self.disk.project_of(path)
         key = (files.root, settings.api)
         project = self.known.pop(key, None) or KnownProject(files, settings.api)
         self.known[key] = project  # the latest last
-        project.trim()
+        self._trim(project, coming)
         while len(self.known) > MAX_PROJECTS:
             oldest = next(iter(self.known))
             self.known.pop(oldest)
             self.disk.forget(oldest[0])
             gc.collect()
         return project
+
+    def _trim(self, project: KnownProject, coming: int) -> None:
+        """Make room for the facts of a text of `coming` characters: at the cost of other projects before the own."""
+        for known in (*(other for other in self.known.values() if other is not project), project):
+            held = [one for one in self.known.values() if one.files.nodes]
+            if known in held and sum(one.files.nodes for one in held) + coming // 2 > MAX_NODES:
+                known.drop()
+                gc.collect()
 
     def reaches(self, path: str, data: bytes, settings: Settings, found: Iterable[Import]) -> bool:
         """Whether a file that the gate would let pass calls a wrapper of its project, given its own imports."""

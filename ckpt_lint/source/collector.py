@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def collector_off() -> Iterator[None]:
     """No cyclic collections: syntax facts are many and live long, and searching them costs up to a third of a run.
 
-    Where they are dropped (`workspace.KnownProject.trim`) they are collected.
+    Where they are dropped (`workspace.Workspace`) they are collected.
     """
     was = gc.isenabled()
     gc.disable()

@@ -1,0 +1,55 @@
+"""What a run keeps of its projects: as much as there is room for, and the answers do not depend on it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ckpt_lint import workspace
+from ckpt_lint.config import Configs
+from ckpt_lint.discover import discover
+from ckpt_lint.model import Outcome
+from ckpt_lint.rules import ALL
+from ckpt_lint.run import Mode, run
+from ckpt_lint.workspace import KnownProject
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+def outcomes() -> list[Outcome]:
+    configs = Configs(ALL, [])
+    return [result.outcome for result in run(discover(["."], configs), configs, Mode(), jobs=1)]
+
+
+@pytest.fixture
+def two_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(FIXTURES / "projects" / "classifier", tmp_path / name)
+        (tmp_path / name / "big.py").write_text("import torch\n" + "x = torch.load('a')\n" * 60)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("room", [1, 500, 1_000_000])
+def test_what_is_dropped_is_read_again(two_projects: None, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    expected = outcomes()
+    dropped: list[str] = []
+    drop = KnownProject.drop
+
+    def watched(self: KnownProject) -> None:
+        dropped.append(Path(self.files.root).name)
+        drop(self)
+
+    monkeypatch.setattr(KnownProject, "drop", watched)
+    monkeypatch.setattr(workspace, "MAX_NODES", room)
+    assert outcomes() == expected and sum(len(one.findings) for one in expected) > 120
+    assert set(dropped) == {1: {"one", "two"}, 1_000_000: set()}.get(room, set(dropped) | {"one"})
+
+
+def test_a_project_that_is_left_makes_room_first(two_projects: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    monkeypatch.setattr(KnownProject, "drop", lambda self: (dropped.append(Path(self.files.root).name), self.files.drop()))
+    monkeypatch.setattr(workspace, "MAX_NODES", 1_200)
+    outcomes()
+    assert dropped and dropped[0] == "one"
