@@ -141,6 +141,18 @@ def keep(path):
 {LONG}
     _write(Net(), path)
 """,
+    "what shows that a name is torch": f"""from layers import *
+
+class Net(th.nn.Module):
+    pass
+
+def fit(parameters):
+{LONG}
+    return th.optim.Adam(parameters)
+
+def keep(path):
+    th.save(Net(), path)
+""",
 }
 
 

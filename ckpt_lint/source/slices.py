@@ -44,6 +44,9 @@ _DEED = re.compile(
     r"|(?<![a-z])(?:load|save|restore|resume)(?!_(?:image|video|audio|wav|dataset|data|lora|ip_adapter|textual)|txt|s\()\w*\("
     r"|(?:checkpoint|ckpt)\w*\("
 )
+_SHOWS_TORCH = re.compile(r"\.\s*(?:optim|(?:Float|Long|Byte)Tensor)\b")
+"""What `source.names` tells by that a name of a star import is torch."""
+
 _CHANGED = re.compile(
     r"\b([A-Za-z_]\w*)(?:\.\w+|\[[^\]\n]{0,200}\]){1,6}\s*(?::[^=\n]{1,200})?(?:[-+*/%@&|^]|//|\*\*|>>|<<)?=(?!=)"
     r"|\b(?:for|as|del)\s+([A-Za-z_]\w*)[.\[]|\bsetattr\(\s*([A-Za-z_]\w*)"
@@ -123,6 +126,7 @@ def cut(code: str, module: ast.Module) -> list[tuple[int, int]]:
         outside,
         busy=busy or not may_matter(code.encode("utf-8", "surrogatepass")),
         aliases=tuple(f"{one or other}(" for one, other in _ALIAS.findall(code)),
+        starred="import *" in code,
         shared=_shared(module),
     )
     places, done = list[tuple[int, int]](), 0
@@ -239,17 +243,25 @@ def _is_docstring(first: ast.stmt) -> bool:
 
 
 def _keep(
-    functions: list[_Stretch], outside: _Stretch, *, busy: bool, aliases: tuple[str, ...], shared: _Shared
+    functions: list[_Stretch],
+    outside: _Stretch,
+    *,
+    busy: bool,
+    aliases: tuple[str, ...],
+    starred: bool,
+    shared: _Shared,
 ) -> None:
     """Mark what stays: by its words, by what it shares with what stays, by who calls it or whom it calls.
 
-    `outside` is what runs at import, one more body; `aliases` are calls of `torch.save` under another name.
+    `outside` is what runs at import, one more body; `aliases` are calls of `torch.save` under another name; `starred` says
+    that a star import may have brought torch under any name.
     """
     made = tuple(f"{name}(" for name in shared.classes.values())
     called = frozenset(_calls(outside)) if _WORDS.search(outside.text) else frozenset[str]()
     for function in functions:
         text = function.text
         named = function.name in called or any(alias in text for alias in aliases)
+        named = named or (starred and _SHOWS_TORCH.search(text) is not None)
         if named or _WORDS.search(text) or (busy and _CONTEXT.search(text)) or _makes(function, made):
             function.kept = True
     outside.kept = bool(called)
