@@ -18,24 +18,41 @@ _ROOM = frozenset({"mkdir", "makedirs"})
 _TELLERS = frozenset({"print_exc", "print_exception", "format_exc", "log_exception", "secho", "add_text", "flush"})
 
 
-def only_tells(block: Sequence[t.Stmt], *, counters: bool = False) -> bool:
+def only_tells(view: View, block: Sequence[t.Stmt], *, counters: bool = False) -> bool:
     """Whether a block only passes and logs; with `counters` it may also set numbers back."""
-    return all(_tells(statement, counters) for statement in block)
+    return all(_tells(view, statement, counters) for statement in block)
 
 
-def _tells(statement: t.Stmt, counters: bool) -> bool:
+def _tells(view: View, statement: t.Stmt, counters: bool) -> bool:
     if isinstance(statement, t.Jump):
         return statement.kind == "pass"
     if isinstance(statement, t.ExprStmt):
         value = statement.value
         if isinstance(value, t.Constant):
             return True
-        return is_log_call(value) or (isinstance(value, t.Call) and last_name(value.func) in _TELLERS | _ROOM)
+        return isinstance(value, t.Call) and (_is_teller(value) or _calls_teller(view, value))
     if isinstance(statement, t.Assign) and counters:
         return _is_number(statement.value)
     if isinstance(statement, t.If):
-        return only_tells(statement.body, counters=counters) and only_tells(statement.orelse, counters=counters)
+        return all(only_tells(view, block, counters=counters) for block in (statement.body, statement.orelse))
     return isinstance(statement, (t.Import, t.ImportFrom))
+
+
+def _is_teller(call: t.Call) -> bool:
+    return is_log_call(call) or last_name(call.func) in _TELLERS | _ROOM
+
+
+def _calls_teller(view: View, call: t.Call) -> bool:
+    """Whether a call runs a function of the program that does nothing but tell: `def log(text): print(text)`."""
+    found = view.facts.world.callees(view.module, call)
+    return bool(found) and all(isinstance(d.node, t.FunctionDef) and _is_all_telling(d.node) for d in found)
+
+
+def _is_all_telling(function: t.FunctionDef) -> bool:
+    calls = [s.value for s in function.body if isinstance(s, t.ExprStmt) and isinstance(s.value, t.Call)]
+    texts = [s for s in function.body if isinstance(s, t.ExprStmt) and isinstance(s.value, t.Constant)]
+    told = all(_is_teller(call) for call in calls)
+    return bool(calls) and told and len(calls) + len(texts) == len(function.body)
 
 
 def _is_number(value: t.Expr) -> bool:

@@ -103,7 +103,7 @@ def _only_tells_it(view: View, block: Sequence[t.Stmt]) -> bool:
     """An absent branch passes, too; an `elif` asks something else, unless it asks for the process that tells it."""
     asked = [statement.test for statement in block if isinstance(statement, t.If)]
     ranks = Ranks(view.facts.values)
-    return only_tells(block) and all(ranks.is_guard(view.module, test, True) for test in asked)
+    return only_tells(view, block) and all(ranks.is_guard(view.module, test, True) for test in asked)
 
 
 def _is_asked_for(view: View, node: t.If, path: t.Expr) -> bool:

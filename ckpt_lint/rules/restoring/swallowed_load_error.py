@@ -61,7 +61,7 @@ def check(view: View) -> Iterator[Report]:
     for node in view.module.nodes:
         if not isinstance(node, t.Try) or not node.handlers:
             continue
-        handler = next((h for h in node.handlers if _is_broad(h) and only_tells(h.body, counters=True)), None)
+        handler = next((h for h in node.handlers if _is_broad(h) and only_tells(view, h.body, counters=True)), None)
         if handler is None or flow.leaves(node.orelse or node.body):
             continue
         call = restores_in(view, node.body)
