@@ -94,15 +94,33 @@ def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.
             return True  # numbers
         if value.func.attr in _KEEPING:
             return _deviceless(values, module, value.func.value, function, depth - 1)
+    if isinstance(value, (t.BinOp, t.Subscript)):
+        return _is_computed(values, module, value, function, depth)
     if isinstance(value, (t.Sequence, t.Dict)) and kinds <= {SEQUENCE, DICT}:
         items = value.items if isinstance(value, t.Sequence) else value.values
         return all(_deviceless(values, module, item, function, depth - 1) for item in items)
     origins = values.origins(module, value)
-    if not origins or any(o.how != "value" for o in origins) or _moved(module, value):
+    if not origins or not all(_is_seen(o) for o in origins) or _moved(module, value):
         return False
     if any(_moved(o.module, o.node) for o in origins if isinstance(o.node, t.Call)):
         return False
     return all(_made_or_plain(values, o, value, function, depth) for o in origins)
+
+
+def _is_seen(origin: Origin) -> bool:
+    return origin.how == "value" or (origin.how == "unbound" and isinstance(origin.node, t.Subscript))
+
+
+def _is_computed(
+    values: Values, module: ModuleFacts, value: t.BinOp | t.Subscript, function: t.Node, depth: int
+) -> bool:
+    """Whether a value is computed from arrays and numbers, or picked from an array."""
+    parts = (value.left, value.right) if isinstance(value, t.BinOp) else (value.value,)
+    if isinstance(value, t.Subscript) and NUMPY not in values.kinds(module, value.value):
+        origins = values.origins(module, value.value)
+        if not origins or not all(o.how == "value" and isinstance(o.node, t.BinOp) for o in origins):
+            return False
+    return all(_deviceless(values, module, part, function, depth - 1) for part in parts)
 
 
 def _made_or_plain(values: Values, origin: Origin, value: t.Expr, function: t.Node, depth: int) -> bool:
@@ -111,6 +129,8 @@ def _made_or_plain(values: Values, origin: Origin, value: t.Expr, function: t.No
             return True
         here = origin.node is not value and flow.body_of(origin.node) is function
         return here and _deviceless(values, origin.module, origin.node, function, depth - 1)
+    if isinstance(origin.node, (t.BinOp, t.Subscript)) and origin.node is not value:
+        return _is_computed(values, origin.module, origin.node, function, depth)
     return origin.node is not value and isinstance(origin.node, (t.Sequence, t.Dict)) and (
         _deviceless(values, origin.module, origin.node, function, depth - 1)
     )
