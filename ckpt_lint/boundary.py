@@ -6,16 +6,28 @@ The only place that catches every exception. It imports next to nothing: files o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from ckpt_lint.model import Outcome, Problem, Status
+
+T = TypeVar("T")
 
 
 def guarded(path: str, judge: Callable[[], Outcome]) -> Outcome:
     """The outcome that `judge` gives for the file `path`; whatever goes wrong in it becomes one. Nothing is raised."""
-    try:
-        return judge()
-    except Exception as error:  # one file must not take the run with it
+    outcome, error = attempted(judge)
+    if error is not None:  # one file must not take the run with it
         return Outcome(path, problems=(_internal(error),))
+    assert outcome is not None
+    return outcome
+
+
+def attempted(call: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """What `call` gives and None, or None and what it raises."""
+    try:
+        return call(), None
+    except Exception as error:
+        return None, error
 
 
 def _internal(error: Exception) -> Problem:

@@ -5,10 +5,8 @@ Each process judges runs of neighbouring files, for those need the same of their
 
 from __future__ import annotations
 
-import concurrent.futures as futures
 import gc
 import multiprocessing
-import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,7 @@ from contextlib import suppress
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
-from ckpt_lint.orphans import end_with_parent
+from ckpt_lint.processes import Processes
 from ckpt_lint.run import FileResult, Mode, Worker
 
 PARTS_PER_PROCESS = 8
@@ -39,22 +37,13 @@ def run_parallel(
     parts = deque(_parts(waiting, sizes, jobs))
     while parts:
         with _pool(jobs, configs, mode) as pool, suppress(BrokenProcessPool):
-            waiting_for = deque(_submit(pool, part) for part in parts)
+            waiting_for = deque(pool.submit(_check_all, part) for part in parts)
             while waiting_for:
                 results = waiting_for.popleft().result()  # and let go of it: there may be hundreds of thousands
                 parts.popleft()
                 yield from results
         if parts:
             yield from _halved(parts.popleft(), configs, mode)
-
-
-def _submit(pool: futures.ProcessPoolExecutor, targets: Sequence[Target]) -> futures.Future[list[FileResult]]:
-    try:
-        return pool.submit(_check_all, targets)
-    except BrokenProcessPool as error:
-        future = futures.Future[list[FileResult]]()
-        future.set_exception(error)
-        return future
 
 
 def _parts(waiting: Sequence[Target], sizes: Sequence[int], jobs: int) -> Iterator[list[Target]]:
@@ -71,16 +60,15 @@ def _parts(waiting: Sequence[Target], sizes: Sequence[int], jobs: int) -> Iterat
         yield part
 
 
-def _pool(jobs: int, configs: Configs, mode: Mode) -> futures.ProcessPoolExecutor:
+def _pool(jobs: int, configs: Configs, mode: Mode) -> Processes:
     """Forked where the system does that well: a child then starts with everything imported."""
     linux = sys.platform == "linux"
     method = "fork" if linux and "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
-    return futures.ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(configs, mode, os.getpid()))
+    return Processes(jobs, context, begin=_begin, initial=(configs, mode))
 
 
-def _begin(configs: Configs, mode: Mode, parent: int) -> None:
-    end_with_parent(parent)
+def _begin(configs: Configs, mode: Mode) -> None:
     gc.disable()  # see `source.collector`
     _worker.append(Worker(configs, mode))
 

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ckpt_lint"
 
 LAYERS = (
-    ("model", "apis", "boundary", "cache_folder", "plain", "orphans"),
+    ("model", "apis", "boundary", "cache_folder", "plain", "orphans", "processes"),
     ("settings",),
     ("source", "artifact"),
     ("project",),
@@ -37,8 +37,8 @@ HEAVY = {
     "safetensors": ("proofs/",),
     "rich": ("cli/", "report/"),
     "fsspec": ("artifact/remote.py",),
-    "multiprocessing": ("parallel.py", "flake8.py"),
-    "concurrent": ("parallel.py", "verify/", "server/", "cluster/"),
+    "multiprocessing": ("parallel.py", "processes.py", "cluster/engines.py", "flake8.py"),
+    "concurrent": ("processes.py", "parallel.py", "verify/", "server/", "cluster/"),
     "pygls": ("server/",),
     "lsprotocol": ("server/",),
     "watchfiles": ("cli/",),

@@ -132,3 +132,44 @@ def _children(pid: int) -> list[int]:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the children in /proc")
+def test_a_process_that_dies_while_it_hands_over_results_loses_nothing(project: Path) -> None:
+    """While the parent is stopped a child has to wait with its results, half of them in the pipe if they go that way."""
+    expected = run(project, "--jobs", "1", "--no-cache")
+    running = subprocess.Popen(
+        command("--jobs", "2", "--no-cache"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    children = _wait_for_children(running.pid)
+    os.kill(running.pid, signal.SIGSTOP)
+    _wait_until_idle(children)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    os.kill(running.pid, signal.SIGCONT)
+    output, _ = running.communicate(timeout=120)
+    assert (json.loads(output), running.returncode) == expected
+
+
+def _wait_for_children(pid: int, count: int = 2) -> list[int]:
+    """The children of a process, once there are so many and all of them have work."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        found = _children(pid)
+        if len(found) == count and all(_processor_time(child) >= 5 for child in found):
+            return found
+        time.sleep(0.01)
+    raise AssertionError("no children at work")
+
+
+def _wait_until_idle(pids: Sequence[int]) -> None:
+    """Wait until none of the processes has used the processor for a while."""
+    until = time.monotonic() + 60
+    used = None
+    while used != (used := [_processor_time(pid) for pid in pids]) and time.monotonic() < until:
+        time.sleep(1.5)
+
+
+def _processor_time(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])  # utime and stime, in clock ticks; see proc(5)

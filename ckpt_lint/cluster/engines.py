@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures as futures
-import os
+import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
 from ckpt_lint.cluster.runner import Engine, Lane
 from ckpt_lint.config import ConfigError
-from ckpt_lint.orphans import end_with_parent
+from ckpt_lint.processes import Processes
 from ckpt_lint.run import usable_processors
 
 EXPECTED = "expected local, processes, processes:N or dask://HOST:PORT"
@@ -53,5 +53,5 @@ def _processes(name: str) -> Engine:
     return Engine(many, alone, IN_FLIGHT * int(number), close_all=close)
 
 
-def _pool(number: int) -> futures.ProcessPoolExecutor:
-    return futures.ProcessPoolExecutor(number, initializer=end_with_parent, initargs=(os.getpid(),))
+def _pool(number: int) -> Processes:
+    return Processes(number, multiprocessing.get_context())
