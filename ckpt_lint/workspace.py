@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 155_000
+MAX_NODES = 230_000
 """Syntax facts that are kept, about 0.3 kB each; then all of a project is dropped, and read again when asked for."""
 
 MAX_PROJECTS = 2
@@ -156,9 +156,9 @@ class FileProject:
     def read(self, source: Source) -> Read:
         """The modules of the source: those of the project where the file on disk is the same."""
         if self.named:
-            known = self.project.files.source(self.path)
-            if known is not None and known.text == source.text:
-                return self.project.files.read_whole(self.path)
+            known = self.project.files.read_as(self.path, source)
+            if known is not None:
+                return known
         from ckpt_lint.source.read import read_modules
 
         return read_modules(source, self.path, slicing=self.settings.gate, cache=self.project.files.disk.cache)

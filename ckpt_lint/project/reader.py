@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from ckpt_lint.project.bounds import BoundsCache, TorchBounds
     from ckpt_lint.source.cache import FactCache
     from ckpt_lint.source.module import ModuleFacts
-    from ckpt_lint.source.read import Read
+    from ckpt_lint.source.read import PackedRead, Read
     from ckpt_lint.source.text import Source
+
+KEPT_SOURCES = 16
+"""Texts that are kept: more than one finding may speak of the same other file."""
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -66,6 +69,8 @@ class ProjectFiles:
         self.note: str | None = None  # what a reader has to know, once the files are listed
         self._index: ModuleIndex | None = None
         self._reads: dict[str, Read] = {}
+        self._packed: dict[str, PackedRead] = {}
+        self._texts: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, Source | None] = {}
         self._matters: dict[str, bool] = {}
         self._acts: dict[str, bool] = {}
@@ -97,12 +102,14 @@ class ProjectFiles:
         return bool(self.index.paths) and self.note is not None
 
     def source(self, path: str) -> Source | None:
-        """The text of a file, None where it cannot be read."""
+        """The text of a file, None where it cannot be read. The latest few are kept."""
         if path not in self._sources:
             from ckpt_lint.source.text import read_source
 
             data = self.disk.read(path)
             found = read_source(path, data) if data is not None else None
+            while len(self._sources) >= KEPT_SOURCES:
+                del self._sources[next(iter(self._sources))]
             self._sources[path] = None if found is None or isinstance(found, Problem) else found
         return self._sources[path]
 
@@ -113,14 +120,32 @@ class ProjectFiles:
     def read_whole(self, path: str) -> Read:
         """The modules of a file, and what could not be parsed of it."""
         if path not in self._reads:
-            from ckpt_lint.source.read import NOTHING, read_modules
+            from ckpt_lint.source.read import NOTHING, unpacked
 
-            source = self.source(path)
-            disk = self.disk
-            self._reads[path] = (
-                read_modules(source, path, slicing=disk.slicing, cache=disk.cache) if source is not None else NOTHING
-            )
+            source = self.source(path) if path not in self._packed else None
+            if path in self._packed:
+                self._reads[path] = unpacked(self._packed[path], path)
+            else:
+                self._reads[path] = self._read_source(path, source) if source is not None else NOTHING
         return self._reads[path]
+
+    def read_as(self, path: str, source: Source) -> Read | None:
+        """The same for a file whose text is at hand, None where another text lies there."""
+        if path not in self._texts and self._lies_there(path, source):
+            self._reads[path] = self._read_source(path, source)
+        return self.read_whole(path) if self._texts.get(path) == _text_key(source) else None
+
+    def _read_source(self, path: str, source: Source) -> Read:
+        from ckpt_lint.source.read import read_modules
+
+        self._texts[path] = _text_key(source)
+        return read_modules(source, path, slicing=self.disk.slicing, cache=self.disk.cache)
+
+    def _lies_there(self, path: str, source: Source) -> bool:
+        if self.disk.read(path) == source.text.encode("utf-8", "surrogatepass"):
+            return not source.is_notebook
+        known = self.source(path)
+        return known is not None and known.text == source.text
 
     @property
     def nodes(self) -> int:
@@ -128,7 +153,12 @@ class ProjectFiles:
         return sum(len(module.nodes) for read in self._reads.values() for module in read.modules)
 
     def drop(self) -> None:
-        """Forget texts and syntax facts: they are read again when they are asked for."""
+        """Forget texts, and pack the syntax facts: a tenth of the memory, and unpacked when they are asked for."""
+        from ckpt_lint.source.read import packed
+
+        for path, read in self._reads.items():
+            if path not in self._packed:
+                self._packed[path] = packed(read)
         self._reads.clear()
         self._sources.clear()
 
@@ -253,6 +283,11 @@ class ProjectFiles:
             notebook_manifests=tuple((m.name, m.text) for m in source.manifests) if source is not None else (),
             override=parse_override(override) if override else None,
         )
+
+
+def _text_key(source: Source) -> tuple[int, int]:
+    """What tells a text from others, where the text itself is not kept."""
+    return len(source.text), hash(source.text)
 
 
 def _contains(data: bytes | None, words: Sequence[bytes]) -> bool:

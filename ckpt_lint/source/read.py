@@ -9,7 +9,7 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.cache import FactCache, key_of
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.parse import Parsed, Unparsable, before_python_37, parse, parse_draft
-from ckpt_lint.source.store import same
+from ckpt_lint.source.store import decode, encode, same
 from ckpt_lint.source.text import Part, Source
 
 
@@ -24,6 +24,24 @@ class Read:
     problems: tuple[Problem, ...]
     parsed: int
     is_draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRead:
+    """What was read of a source, with each module, by name, as `store` writes it."""
+
+    read: Read
+    modules: tuple[tuple[str, bytes], ...]
+
+
+def packed(read: Read) -> PackedRead:
+    """The same in a tenth of the memory."""
+    return PackedRead(replace(read, modules=()), tuple((one.name, encode(one.root)) for one in read.modules))
+
+
+def unpacked(packed: PackedRead, path: str) -> Read:
+    """What was packed; its modules are new ones."""
+    return replace(packed.read, modules=tuple(ModuleFacts(path, decode(data), name=name) for name, data in packed.modules))
 
 
 _OLD = " (`async` is a keyword since Python 3.7; checked as if it were a name)"
