@@ -16,12 +16,13 @@ from ckpt_lint.source.enclosing import without_texts
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import Facts
+    from ckpt_lint.model import Span
     from ckpt_lint.project.bounds import TorchBounds
     from ckpt_lint.source.module import ModuleFacts
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 230_000
+MAX_NODES = 320_000
 """Syntax facts that are kept, about 0.3 kB each; then all of a project is dropped, and read again when asked for."""
 
 MAX_PROJECTS = 2
@@ -163,12 +164,12 @@ class FileProject:
 
         return read_modules(source, self.path, slicing=self.settings.gate, cache=self.project.files.disk.cache)
 
-    def confirmed(self, source: Source, read: Read) -> Read:
-        """What LibCST says of a source of which a draft was read."""
+    def confirmed(self, source: Source, read: Read, at: Sequence[Span]) -> Read:
+        """What LibCST says of a source of which a draft was read, and of which something is said `at` some places."""
         from ckpt_lint.source.read import confirmed
 
         path = self.path if self.named else None
-        return confirmed(source, read, path, cache=self.project.files.disk.cache)
+        return confirmed(source, read, path, at=at, cache=self.project.files.disk.cache)
 
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
         """The project's facts, with these modules of the file in place of those on disk."""

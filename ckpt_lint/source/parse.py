@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ckpt_lint.model import Location, Problem, Status
+from ckpt_lint.model import Location, Problem, Span, Status
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.dense import extent_of, pattern_depth
 from ckpt_lint.source.draft import draft
 from ckpt_lint.source.positions import NEWLINE, Places, Positions, parse_twin
-from ckpt_lint.source.slices import blanked, cut
+from ckpt_lint.source.slices import blanked, cut, leave
 
 MAX_CHAIN = 500
 """Operators, calls or attributes in a row in one expression that are still read."""
@@ -70,15 +70,15 @@ def _problem(status: Status, message: str, row: int | None = None, column: int |
     return Unparsable(Problem(status, message, where))
 
 
-def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
-    """Have LibCST read one part; offsets are shifted by `base`.
+def parse(code: str, *, base: int = 0, slicing: bool = True, at: Sequence[Span] | None = None) -> Parsed:
+    """Have LibCST read one part; offsets are shifted by `base`. Of its functions only those at some places, if given.
 
     Raises Unparsable, with a row counted inside the part.
     """
     twin, whole = _twin(code), code
     if twin is not None:
         if slicing:
-            code = blanked(code, cut(code, twin))
+            code = blanked(code, cut(code, twin) if at is None else leave(code, twin, at))
         _refuse_long_chains(code, twin)
     else:
         _refuse_without_twin(code)

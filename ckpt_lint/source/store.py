@@ -37,6 +37,39 @@ def same(one: t.Node, other: t.Node) -> bool:
     return _rows(one) == _rows(other)
 
 
+def alike(one: t.Node, other: t.Node) -> bool:
+    """Whether two trees are equal in what both of them hold: the body of a function may be blank in either."""
+    stack: list[tuple[Any, Any]] = [(one, other)]
+    while stack:
+        mine, its = stack.pop()
+        if mine is its:  # None: `**more` in a dict
+            continue
+        kind = type(mine)
+        if kind is not type(its) or mine.start != its.start or mine.end != its.end:
+            return False
+        left_out = kind is t.FunctionDef and (_is_blank(mine.body) or _is_blank(its.body))
+        for name, is_child in FIELDS[kind]:
+            if left_out and name == "body":
+                continue
+            value, its_value = getattr(mine, name), getattr(its, name)
+            if not is_child:
+                if value != its_value or type(value) is not type(its_value):
+                    return False
+            elif isinstance(value, t.Node) and isinstance(its_value, t.Node):
+                stack.append((value, its_value))
+            elif isinstance(value, tuple) and isinstance(its_value, tuple) and len(value) == len(its_value):
+                stack.extend(zip(value, its_value))
+            elif value is not its_value:
+                return False
+    return True
+
+
+def _is_blank(body: t.Block) -> bool:
+    """Whether slicing has left nothing of a body but a string of blanks (see `slices`)."""
+    first = body[0] if len(body) == 1 else None
+    return isinstance(first, t.ExprStmt) and isinstance(first.value, t.Constant) and first.value.value == ""
+
+
 def _rows(root: t.Node) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     nodes = list(t.walk(root))
