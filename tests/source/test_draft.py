@@ -80,7 +80,18 @@ def test_both_recorders_write_the_same_of_real_code(path: Path) -> None:
     assert agree(path.read_bytes().decode("utf-8", "surrogateescape"))
 
 
-TWO = "import torch\n\n\ndef one(path):\n    a = torch.load(path)\n{pad}    return a\n\n\ndef two(path):\n{pad}    return {**path}\n"
+TWO = """\
+import torch
+
+
+def one(path):
+    a = torch.load(path)
+{pad}    return a
+
+
+def two(path):
+{pad}    return {**path}
+"""
 PADDED = TWO.replace("{pad}", "".join(f"    value_{n} = path + {n}\n" for n in range(40)))
 EVERYWHERE = [Span(0, 10_000_000)]
 
