@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.project.imports import Import, reached, words_of
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from ckpt_lint.source.text import Source
 
 MAX_NODES = 320_000
-"""Syntax facts that are kept, about 0.3 kB each; then all of a project is dropped, and read again when asked for."""
+"""Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
+
+CHARACTERS_A_NODE = 2
+"""How much text is taken for one syntax fact before it is read: rather too little."""
 
 MAX_PROJECTS = 2
 """Projects of which the modules are kept: a run goes through files by name, so one project after the other."""
@@ -51,10 +54,10 @@ class KnownProject:
 
     def reaches(self, path: str, data: bytes, found: Iterable[Import]) -> bool:
         """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
-        words = words_of(data)
-        code: frozenset[str] | None = None
-        looks = not words.isdisjoint(_EXISTENCE)
-        for target in reached(self.files, path, found, lambda: words, mattering=True):
+        words = cache(lambda: words_of(data))
+        code = cache(lambda: words_of(without_texts(data)))
+        looks = any(word.encode() in data for word in _EXISTENCE) and not _EXISTENCE.isdisjoint(words())
+        for target in reached(self.files, path, found, words, mattering=True):
             if not self.files.matters(target):
                 continue
             names = self._offered_by(target)
@@ -62,10 +65,9 @@ class KnownProject:
                 names = names | self._restoring_in(target)
             if names & _METHODS:
                 return True
-            if not names.isdisjoint(words):
-                code = code if code is not None else words_of(without_texts(data))  # a docstring that names it is no call
-                if not names.isdisjoint(code):
-                    return True
+            # a docstring that names it is no call
+            if any(name.encode() in data for name in names) and not (names.isdisjoint(words()) or names.isdisjoint(code())):
+                return True
         return False
 
     def _restoring_in(self, path: str) -> frozenset[str]:
@@ -110,6 +112,7 @@ class Workspace:
 
     disk: Disk = field(default_factory=Disk)
     known: dict[tuple[str, ApiNames], KnownProject] = field(default_factory=dict)
+    garbage: int = 0
 
     def project_of(self, source: Source, settings: Settings, *, named: bool = True) -> FileProject:
         """The project of a source. `named` says whether its path is a place on disk; else nothing is looked up."""
@@ -126,18 +129,28 @@ class Workspace:
         self._trim(project, coming)
         while len(self.known) > MAX_PROJECTS:
             oldest = next(iter(self.known))
-            self.known.pop(oldest)
+            self.garbage += self.known.pop(oldest).files.nodes
             self.disk.forget(oldest[0])
-            gc.collect()
         return project
 
     def _trim(self, project: KnownProject, coming: int) -> None:
         """Make room for the facts of a text of `coming` characters: at the cost of other projects before the own."""
+        wanted = coming // CHARACTERS_A_NODE
+        if self.garbage and self._held() + wanted > MAX_NODES:
+            self._collect()
         for known in (*(other for other in self.known.values() if other is not project), project):
-            held = [one for one in self.known.values() if one.files.nodes]
-            if known in held and sum(one.files.nodes for one in held) + coming // 2 > MAX_NODES:
+            if known.files.nodes and self._held() + wanted > MAX_NODES:
+                self.garbage += known.files.nodes
                 known.drop()
-                gc.collect()
+                self._collect()
+
+    def _held(self) -> int:
+        return self.garbage + sum(known.files.nodes for known in self.known.values())
+
+    def _collect(self) -> None:
+        """Facts name one another: what was let go of is freed when the collector is asked, which takes its time."""
+        gc.collect()
+        self.garbage = 0
 
     def reaches(self, path: str, data: bytes, settings: Settings, found: Iterable[Import]) -> bool:
         """Whether a file that the gate would let pass calls a wrapper of its project, given its own imports."""

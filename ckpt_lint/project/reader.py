@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 KEPT_SOURCES = 16
 """Texts that are kept: more than one finding may speak of the same other file."""
+
+KEPT_CALLS = 3_000
+"""Files of which is kept what they call, some 10 kB each."""
+
+_TAKEN_UP = re.compile(rb"\w+(?:\(| as (?=\w))")
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -80,6 +86,7 @@ class ProjectFiles:
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
         self._searches = 0
+        self._called: dict[str, frozenset[str]] = {}
         self._mentions: dict[tuple[tuple[str, ...], Callable[[bytes], bool] | None], tuple[str, ...]] = {}
 
     @property
@@ -251,19 +258,28 @@ class ProjectFiles:
         return sorted(self.index.paths)
 
     def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """The other files that contain one of `words` and import the file `path`, in sorted order."""
+        """The other files that contain one of `words`, "name(" or "name as ", and import the file `path`, in sorted order."""
         self._searches += 1
         if self._searches <= SEARCHES:
             found = self.mentioning(words)
-            return tuple(p for p in found if p != path and imports_file(self, p, path, self.bytes_of(p)))
-        wanted = [word.encode() for word in words]
+            taken = (p for p in found if p != path and not self._taken_up(p).isdisjoint(words))
+            return tuple(p for p in taken if imports_file(self, p, path, self.bytes_of(p)))
         return tuple(
             p
             for p, names in sorted(self._importers.of(path).items())
             if p != path
-            and _contains(data := self.bytes_of(p), wanted)
-            and (not names or any(_contains(data, [name.encode() for name in some]) for some in names))
+            and not self._taken_up(p).isdisjoint(words)
+            and (not names or any(_contains(self.bytes_of(p), [name.encode() for name in some]) for some in names))
         )
+
+    def _taken_up(self, path: str) -> frozenset[str]:
+        """What a file calls or renames, as `users` is asked for it: "name(" and "name as "."""
+        if path not in self._called:
+            while len(self._called) >= KEPT_CALLS:
+                del self._called[next(iter(self._called))]
+            found = _TAKEN_UP.findall(self.bytes_of(path))
+            self._called[path] = frozenset(sys.intern(word.decode("ascii", "replace")) for word in found)
+        return self._called[path]
 
     @cached_property
     def _importers(self) -> Importers:

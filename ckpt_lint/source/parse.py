@@ -151,7 +151,8 @@ def _refuse_long_chains(code: str, module: ast.Module) -> None:
     for statement in _statements(module.body):
         first = getattr(statement, "body", None)
         last = first[0].lineno if isinstance(first, list) and first else (statement.end_lineno or 0)
-        if _is_dense(code[starts[statement.lineno - 1] : starts[max(last, statement.lineno)]]):
+        start, end = starts[statement.lineno - 1], starts[max(last, statement.lineno)]
+        if end - start >= MAX_DEPTH and _is_dense(code[start:end]):
             _refuse_deep(statement)
 
 

@@ -44,6 +44,8 @@ HANDING = {
     "other_name.py": "from pkg import restore\nload('a')\n",
     "no_name.py": "import pkg\npkg.run()\nother.save('a')\n",
     "kept.py": "from pkg import Kept\nKept().save()\n",
+    "longer_name.py": "from pkg import save\nunsave('a')\n",
+    "renames.py": "from pkg import load as read\nread('a')\n",
     "whole.py": "import pkg.io\npkg.io.save('a')\n",
     "in_text.py": "# import pkg.io\nsave('a')\n",
     "nothing.py": "save('a')\nload('a')\n",
@@ -56,7 +58,7 @@ def users(root: Path, words: list[str]) -> dict[str, list[str]]:
     return {name: [named[path] for path in files.users(words, whole)] for whole, name in named.items()}
 
 
-@pytest.mark.parametrize("words", [["save("], ["load(", "load as "], ["Kept"], ["run("], ["absent"]])
+@pytest.mark.parametrize("words", [["save("], ["load(", "load as "], ["Kept("], ["run("], ["absent"]])
 def test_importers_once_found_are_those_found_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
