@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
 from ckpt_lint.project.importers import SEARCHES, Importers
-from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
+from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, raw_words, star_closure
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.enclosing import functions_calling
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 KEPT_SOURCES = 16
 """Texts that are kept: more than one finding may speak of the same other file."""
 
-KEPT_CALLS = 3_000
-"""Files of which is kept what they call, some 10 kB each."""
-
-_TAKEN_UP = re.compile(rb"\w+(?:\(| as (?=\w))")
+_DEFINED = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -86,7 +83,6 @@ class ProjectFiles:
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
         self._searches = 0
-        self._called: dict[str, frozenset[str]] = {}
         self._mentions: dict[tuple[tuple[str, ...], Callable[[bytes], bool] | None], tuple[str, ...]] = {}
 
     @property
@@ -257,29 +253,31 @@ class ProjectFiles:
     def _sorted_paths(self) -> Sequence[str]:
         return sorted(self.index.paths)
 
-    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """The other files that contain one of `words`, "name(" or "name as ", and import the file `path`, in sorted order."""
+    def users(self, name: str, path: str) -> Sequence[str]:
+        """The other files that call something called `name`, or rename it, and import the file `path`, in sorted order."""
         self._searches += 1
+        taken = re.compile(rb"\b%s(?:\(| as )" % re.escape(name.encode()))
         if self._searches <= SEARCHES:
-            found = self.mentioning(words)
-            taken = (p for p in found if p != path and not self._taken_up(p).isdisjoint(words))
-            return tuple(p for p in taken if imports_file(self, p, path, self.bytes_of(p)))
+            found = (p for p in self.mentioning([f"{name}(", f"{name} as "]) if p != path)
+            return tuple(p for p in found if taken.search(data := self.bytes_of(p)) and imports_file(self, p, path, data))
+        importers = self._importers.of(path)
+        named = self._naming.get(name)
         return tuple(
             p
-            for p, names in sorted(self._importers.of(path).items())
+            for p in sorted(importers if named is None else importers.keys() & named)
             if p != path
-            and not self._taken_up(p).isdisjoint(words)
-            and (not names or any(_contains(self.bytes_of(p), [name.encode() for name in some]) for some in names))
+            and taken.search(data := self.bytes_of(p))
+            and (not importers[p] or any(_contains(data, [word.encode() for word in some]) for some in importers[p]))
         )
 
-    def _taken_up(self, path: str) -> frozenset[str]:
-        """What a file calls or renames, as `users` is asked for it: "name(" and "name as "."""
-        if path not in self._called:
-            while len(self._called) >= KEPT_CALLS:
-                del self._called[next(iter(self._called))]
-            found = _TAKEN_UP.findall(self.bytes_of(path))
-            self._called[path] = frozenset(sys.intern(word.decode("ascii", "replace")) for word in found)
-        return self._called[path]
+    @cached_property
+    def _naming(self) -> Mapping[str, Sequence[str]]:
+        """For each name that is defined in a file that matters, the files in which it stands."""
+        defined = {name: list[str]() for p in self._sorted_paths if self.matters(p) for name in _DEFINED.findall(self.bytes_of(p))}
+        for p in self._sorted_paths:
+            for name in defined.keys() & raw_words(self.bytes_of(p)):
+                defined[name].append(p)
+        return {name.decode("utf-8", "replace"): paths for name, paths in defined.items()}
 
     @cached_property
     def _importers(self) -> Importers:
