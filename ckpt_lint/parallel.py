@@ -1,13 +1,16 @@
 """The same run on several processes. Imported only where that pays.
 
-Each process judges runs of neighbouring files, for those need the same of their project.
+Each process judges a stretch of neighbouring files, for those need the same of their project; one that is done helps
+with the end of the longest stretch that is left.
 """
 
 from __future__ import annotations
 
+import concurrent.futures as futures
 import gc
 import multiprocessing
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -16,11 +19,11 @@ from contextlib import suppress
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
-from ckpt_lint.processes import Processes
+from ckpt_lint.processes import Call, Processes
 from ckpt_lint.run import FileResult, Mode, Worker
 
-PARTS_PER_PROCESS = 8
-"""Runs of files for each process: few, for neighbours share what they need; more than one, for balance."""
+PARTS_PER_PROCESS = 24
+"""Parts of a process's stretch, handed out one by one: so many that the processes end at about the same time."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
@@ -31,19 +34,48 @@ def run_parallel(
 ) -> Iterator[FileResult]:
     """The results of all targets, of so many bytes each, in their order.
 
-    Where a process dies the others go with it: the part that was waited for is looked into alone, and the rest handed
-    out again.
+    Where a process dies the others go with it: the parts they were at are looked into alone, and the rest is handed out
+    again.
     """
-    parts = deque(_parts(waiting, sizes, jobs))
-    while parts:
+    parts = list(_parts(waiting, sizes, jobs))
+    done = dict[int, Sequence[FileResult | None]]()
+    shown = 0
+    while shown < len(parts):
+        plan = _Plan(parts, [number for number in range(shown, len(parts)) if number not in done], jobs)
         with _pool(jobs, configs, mode) as pool, suppress(BrokenProcessPool):
-            waiting_for = deque(pool.submit(_check_all, part) for part in parts)
-            while waiting_for:
-                results = waiting_for.popleft().result()  # and let go of it: there may be hundreds of thousands
-                parts.popleft()
-                yield from results
-        if parts:
-            yield from _halved(parts.popleft(), configs, mode)
+            for future in futures.as_completed(pool.submit_for(plan.next_for) for _ in range(plan.left)):
+                number, results = future.result()
+                plan.at.discard(number)
+                done[number] = results
+                while shown in done:
+                    yield from _whole(parts[shown], done.pop(shown))  # and let go of it: there may be hundreds of thousands
+                    shown += 1
+        for number in sorted(plan.at):
+            done[number] = list(_halved(parts[number], configs, mode))
+        while shown in done:
+            yield from _whole(parts[shown], done.pop(shown))
+            shown += 1
+
+
+class _Plan:
+    """Which part each process does next: those of its stretch in their order, then the last of the longest one."""
+
+    def __init__(self, parts: Sequence[Sequence[Target]], numbers: Sequence[int], jobs: int) -> None:
+        self._parts = parts
+        share = -(-len(numbers) // jobs)
+        self._stretches = [deque(numbers[start * share : (start + 1) * share]) for start in range(jobs)]
+        self._lock = threading.Lock()
+        self.left = len(numbers)
+        self.at = set[int]()
+        """The numbers of the parts that are being judged."""
+
+    def next_for(self, process: int) -> Call:
+        """The call of the next part."""
+        with self._lock:
+            own = self._stretches[process]
+            number = own.popleft() if own else max(self._stretches, key=len).pop()
+            self.at.add(number)
+        return _check_all, (number, self._parts[number]), {}
 
 
 def _parts(waiting: Sequence[Target], sizes: Sequence[int], jobs: int) -> Iterator[list[Target]]:
@@ -73,14 +105,20 @@ def _begin(configs: Configs, mode: Mode) -> None:
     _worker.append(Worker(configs, mode))
 
 
-def _check_all(targets: Sequence[Target]) -> list[FileResult]:
-    return [_worker[0].check(target) for target in targets]
+def _check_all(number: int, targets: Sequence[Target]) -> tuple[int, list[FileResult | None]]:
+    """The number of a part, and its results; None for a file of which there is nothing to say, as of most."""
+    results = (_worker[0].check(target) for target in targets)
+    return number, [None if one == FileResult(Outcome(one.outcome.path)) else one for one in results]
+
+
+def _whole(targets: Sequence[Target], results: Sequence[FileResult | None]) -> Iterator[FileResult]:
+    return (one or FileResult(Outcome(target.path)) for target, one in zip(targets, results))
 
 
 def _halved(targets: Sequence[Target], configs: Configs, mode: Mode) -> Iterator[FileResult]:
     """The results of a part of which some file may kill the process that checks it: that one has none."""
     with _pool(1, configs, mode) as pool, suppress(BrokenProcessPool):
-        yield from pool.submit(_check_all, targets).result()
+        yield from _whole(targets, pool.submit(_check_all, 0, targets).result()[1])
         return
     if len(targets) == 1:
         problem = Problem(Status.INTERNAL_ERROR, "the process that checked this file died")

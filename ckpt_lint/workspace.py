@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 320_000
+MAX_NODES = 290_000
 """Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
 
 CHARACTERS_A_NODE = 6

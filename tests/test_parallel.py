@@ -94,10 +94,10 @@ def test_a_process_that_dies_loses_nothing(project: Path) -> None:
 def test_the_file_that_kills_its_process_is_named_and_the_others_are_checked(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deadly(targets: Sequence[Target]) -> list[FileResult]:
+    def deadly(number: int, targets: Sequence[Target]) -> tuple[int, list[FileResult | None]]:
         if any("train_03" in target.path for target in targets):
             os._exit(1)
-        return checked(targets)
+        return checked(number, targets)
 
     checked = parallel._check_all
     monkeypatch.setattr(parallel, "_check_all", deadly)

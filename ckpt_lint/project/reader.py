@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
 from ckpt_lint.project.importers import SEARCHES, Importers
-from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, raw_words, star_closure
+from ckpt_lint.project.imports import (
+    Handed,
+    Import,
+    find_handed_on,
+    foreign,
+    imports,
+    imports_file,
+    raw_words,
+    star_closure,
+)
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.enclosing import functions_calling
@@ -273,7 +282,8 @@ class ProjectFiles:
     @cached_property
     def _naming(self) -> Mapping[str, Sequence[str]]:
         """For each name that is defined in a file that matters, the files in which it stands."""
-        defined = {name: list[str]() for p in self._sorted_paths if self.matters(p) for name in _DEFINED.findall(self.bytes_of(p))}
+        mattering = (self.bytes_of(p) for p in self._sorted_paths if self.matters(p))
+        defined = {name: list[str]() for data in mattering for name in _DEFINED.findall(data)}
         for p in self._sorted_paths:
             for name in defined.keys() & raw_words(self.bytes_of(p)):
                 defined[name].append(p)
