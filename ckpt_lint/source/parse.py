@@ -135,12 +135,23 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     stack: list[Any] = list(reversed(body))
     while stack:
         node = stack.pop()
+        kind = type(node)
+        if kind in _SIMPLE:
+            yield node
+            continue
         if isinstance(node, ast.stmt):
             yield node
         for name in ("finalbody", "orelse", "handlers", "cases", "body"):
             inner = getattr(node, name, None)
             if isinstance(inner, list):
                 stack.extend(reversed(inner))
+
+
+_SIMPLE = frozenset({
+    ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise, ast.Delete, ast.Assert, ast.Import,
+    ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue,
+})  # fmt: skip
+"""Statements without statements in them: most of all."""
 
 
 def _refuse_long_chains(code: str, module: ast.Module) -> None:
