@@ -91,7 +91,7 @@ class ProjectFiles:
         self._resolved: dict[tuple[str, str, int], str | None] = {}
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
-        self._searches = 0
+        self._searches = self._looked_into = 0
         self._mentions: dict[tuple[tuple[str, ...], Callable[[bytes], bool] | None], tuple[str, ...]] = {}
 
     @property
@@ -270,7 +270,8 @@ class ProjectFiles:
             found = (p for p in self.mentioning([f"{name}(", f"{name} as "]) if p != path)
             return tuple(p for p in found if taken.search(data := self.bytes_of(p)) and imports_file(self, p, path, data))
         importers = self._importers.of(path)
-        named = self._naming.get(name)
+        self._looked_into += len(importers)
+        named = self._naming.get(name) if self._looked_into > SEARCHES * len(self._sorted_paths) else None
         return tuple(
             p
             for p in sorted(importers if named is None else importers.keys() & named)
