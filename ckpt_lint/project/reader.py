@@ -193,7 +193,7 @@ class ProjectFiles:
 
     def resolve(self, path: str, module: str, level: int) -> str | None:
         """The project file that an import means."""
-        if not level and (foreign(module, path) or module.partition(".")[0] not in self._first_names):
+        if not level and (module.partition(".")[0] not in self._first_names or foreign(module, path)):
             return None
         key = (sys.intern(path.rpartition(os.sep)[0]), module, level)  # tens of thousands of them name a few folders
         if key not in self._resolved:

@@ -10,7 +10,7 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.cache import FactCache, key_of
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.parse import Parsed, Unparsable, before_python_37, parse, parse_draft
-from ckpt_lint.source.store import alike, decode, encode, same
+from ckpt_lint.source.store import alike, decode, encode_linked, same
 from ckpt_lint.source.text import Part, Source
 
 
@@ -37,7 +37,7 @@ class PackedRead:
 
 def packed(read: Read) -> PackedRead:
     """The same in a tenth of the memory."""
-    return PackedRead(replace(read, modules=()), tuple((one.name, encode(one.root)) for one in read.modules))
+    return PackedRead(replace(read, modules=()), tuple((one.name, encode_linked(one.nodes)) for one in read.modules))
 
 
 def unpacked(packed: PackedRead, path: str) -> Read:

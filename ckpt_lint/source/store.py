@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -30,6 +31,11 @@ def encode(root: t.Node) -> bytes:
     The tree need not be linked, and is not linked here: one without links to parents is freed when it is let go.
     """
     return marshal.dumps((FORMAT, _rows(root)))
+
+
+def encode_linked(nodes: Sequence[t.Node]) -> bytes:
+    """The same of the nodes of a linked tree, in pre-order."""
+    return marshal.dumps((FORMAT, _rows_of(nodes)))
 
 
 def same(one: t.Node, other: t.Node) -> bool:
@@ -71,10 +77,14 @@ def _is_blank(body: t.Block) -> bool:
 
 
 def _rows(root: t.Node) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
     nodes = list(t.walk(root))
     for index, node in enumerate(nodes):
         node.index = index
+    return _rows_of(nodes)
+
+
+def _rows_of(nodes: Sequence[t.Node]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
     for node in nodes:
         row: list[Any] = [CODES[type(node)], node.start, node.end]
         for name, is_child in FIELDS[type(node)]:
