@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ckpt_lint.project.imports import imports, targets_of
+from ckpt_lint.project.imports import MAX_HOPS, imports, targets_of
 
 if TYPE_CHECKING:
     from ckpt_lint.project.imports import Places
@@ -28,20 +28,28 @@ class Importers:
             files = {file for found in imports(bytes_of(path)) for file in targets_of(places, path, found)}
             for file in files:
                 self._direct.setdefault(file, []).append(path)
-        self._packages = [file for file in self._direct if file.endswith("__init__.py")]
 
     def of(self, target: str) -> dict[str, list[frozenset[str]]]:
         """The files that import `target`; where names are listed, if they contain a name of one of them."""
         out: dict[str, list[frozenset[str]]] = {path: [] for path in self._direct.get(target, ())}
         certain = set(out)
-        for package in self._packages:
+        for package in sorted(self._packages_above(target)):
             handed = self.places.handed_on(package, mattering=False)
             if target in handed:
                 names = handed[target]
-                for path in self._direct[package]:
+                for path in self._direct.get(package, ()):
                     if names is None:
                         certain.add(path)
                         out[path] = []
                     elif path not in certain:
                         out.setdefault(path, []).append(names)
         return out
+
+    def _packages_above(self, target: str) -> set[str]:
+        """The packages that may hand `target` on: those that import it, and those that import them."""
+        found: set[str] = set()
+        level = {target}
+        for _ in range(MAX_HOPS):
+            level = {path for below in level for path in self._direct.get(below, ()) if path.endswith("__init__.py")} - found
+            found |= level
+        return found

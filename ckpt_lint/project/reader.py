@@ -265,10 +265,10 @@ class ProjectFiles:
     def users(self, name: str, path: str) -> Sequence[str]:
         """The other files that call something called `name`, or rename it, and import the file `path`, in sorted order."""
         self._searches += 1
-        taken = re.compile(rb"\b%s(?:\(| as )" % re.escape(name.encode()))
+        taken = _taking(name)
         if self._searches <= SEARCHES:
             found = (p for p in self.mentioning([f"{name}(", f"{name} as "]) if p != path)
-            return tuple(p for p in found if taken.search(data := self.bytes_of(p)) and imports_file(self, p, path, data))
+            return tuple(p for p in found if taken(data := self.bytes_of(p)) and imports_file(self, p, path, data))
         importers = self._importers.of(path)
         self._looked_into += len(importers)
         named = self._naming.get(name) if self._looked_into > SEARCHES * len(self._sorted_paths) else None
@@ -276,7 +276,7 @@ class ProjectFiles:
             p
             for p in sorted(importers if named is None else importers.keys() & named)
             if p != path
-            and taken.search(data := self.bytes_of(p))
+            and taken(data := self.bytes_of(p))
             and (not importers[p] or any(_contains(data, [word.encode() for word in some]) for some in importers[p]))
         )
 
@@ -313,6 +313,13 @@ class ProjectFiles:
 def _text_key(source: Source) -> tuple[int, int]:
     """What tells a text from others, where the text itself is not kept."""
     return len(source.text), hash(source.text)
+
+
+def _taking(name: str) -> Callable[[bytes], bool]:
+    """What tells of a file's bytes whether it calls something called `name`, or renames it."""
+    call, renaming = name.encode() + b"(", name.encode() + b" as "
+    exactly = re.compile(rb"\b%s(?:\(| as )" % re.escape(name.encode()))
+    return lambda data: (call in data or renaming in data) and exactly.search(data) is not None
 
 
 def _contains(data: bytes | None, words: Sequence[bytes]) -> bool:
