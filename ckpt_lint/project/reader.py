@@ -79,6 +79,8 @@ class ProjectFiles:
         self.root = root
         self.disk = disk
         self.note: str | None = None  # what a reader has to know, once the files are listed
+        self.nodes = 0
+        """How many syntax facts are held."""
         self._index: ModuleIndex | None = None
         self._reads: dict[str, Read] = {}
         self._packed: dict[str, PackedRead] = {}
@@ -136,15 +138,15 @@ class ProjectFiles:
 
             source = self.source(path) if path not in self._packed else None
             if path in self._packed:
-                self._reads[path] = unpacked(self._packed[path], path)
+                self._hold(path, unpacked(self._packed[path], path))
             else:
-                self._reads[path] = self._read_source(path, source) if source is not None else NOTHING
+                self._hold(path, self._read_source(path, source) if source is not None else NOTHING)
         return self._reads[path]
 
     def read_as(self, path: str, source: Source) -> Read | None:
         """The same for a file whose text is at hand, None where another text lies there."""
         if path not in self._texts and self._lies_there(path, source):
-            self._reads[path] = self._read_source(path, source)
+            self._hold(path, self._read_source(path, source))
         return self.read_whole(path) if self._texts.get(path) == _text_key(source) else None
 
     def _read_source(self, path: str, source: Source) -> Read:
@@ -159,10 +161,9 @@ class ProjectFiles:
         known = self.source(path)
         return known is not None and known.text == source.text
 
-    @property
-    def nodes(self) -> int:
-        """How many syntax facts are held."""
-        return sum(len(module.nodes) for read in self._reads.values() for module in read.modules)
+    def _hold(self, path: str, read: Read) -> None:
+        self._reads[path] = read
+        self.nodes += sum(len(module.nodes) for module in read.modules)
 
     def drop(self) -> None:
         """Forget texts, and pack the syntax facts: a tenth of the memory, and unpacked when they are asked for."""
@@ -172,6 +173,7 @@ class ProjectFiles:
             if path not in self._packed:
                 self._packed[path] = packed(read)
         self._reads.clear()
+        self.nodes = 0
         self._sources.clear()
 
     def bytes_of(self, path: str) -> bytes:
