@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from ckpt_lint.cache_folder import TAG, default_folder
 from ckpt_lint.source import parse
 from ckpt_lint.source.cache import FactCache, key_of
+from tests.cli.nursery import own_environment, run
 
 SAMPLE = Path(__file__).parents[1] / "fixtures" / "projects" / "classifier"
 
@@ -26,9 +26,9 @@ def project(tmp_path: Path) -> Path:
 
 
 def check(project: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ckpt_lint", "check", "--output-format", "json", *options, "."]
-    env = {**os.environ, **environment}
-    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, check=False)
+    command = ("check", "--output-format", "json", *options, ".")
+    done = run("ckpt_lint", *command, cwd=project, environment={**own_environment(), **environment})
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def entries(folder: Path) -> list[Path]:

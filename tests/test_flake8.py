@@ -12,6 +12,7 @@ import pytest
 
 from ckpt_lint.rules import ALL
 from tests.cli.command import ckpt_lint, write
+from tests.cli.nursery import own_environment, run
 
 HAZARD = "import torch\n\n\nx = torch.load(p)\n"
 ROOT = Path(__file__).parents[1]
@@ -19,15 +20,8 @@ ROOT = Path(__file__).parents[1]
 
 def flake8(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run flake8 in `cwd`; the plugin comes from the installed entry point."""
-    return subprocess.run(
-        [sys.executable, "-m", "flake8", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    done = run("flake8", *arguments, cwd=cwd, stdin=stdin.encode(), environment=own_environment())
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def codes(*arguments: str, cwd: Path, stdin: str = "") -> list[str]:

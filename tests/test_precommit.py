@@ -42,11 +42,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pre-commit")
 
 
-def try_repo(hooks: Path, hook: str, *, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
+def pre_commit(hooks: Path, hook: str, *, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run one hook as the configuration of a project names it; it is installed once."""
+    head = git("rev-parse", "HEAD", cwd=hooks).strip()
+    config = {"repos": [{"repo": str(hooks), "rev": head, "hooks": [{"id": hook}]}]}
+    (home / "config.yaml").write_text(json.dumps(config))
     git("add", "-A", cwd=cwd)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTHONPATH"))}
     return subprocess.run(
-        [sys.executable, "-m", "pre_commit", "try-repo", str(hooks), hook, "--verbose"],
+        [sys.executable, "-m", "pre_commit", "run", hook, "--verbose", "--config", str(home / "config.yaml")],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -68,23 +72,23 @@ def test_a_clean_commit_passes_a_hazard_blocks_and_the_fix_blocks_once(tmp_path:
     git("commit", "-qm", "clean", cwd=tmp_path)
     (tmp_path / "a.py").write_text(CLEAN)
     (tmp_path / "notes.txt").write_text(HAZARD)
-    clean = try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home)
+    clean = pre_commit(hooks, "ckpt-lint", cwd=tmp_path, home=home)
     assert clean.returncode == 0 and "Passed" in clean.stdout, clean
 
     (tmp_path / "a.py").write_text(HAZARD)
     (tmp_path / "b.ipynb").write_text(notebook(HAZARD))
     (tmp_path / "c.py").write_text("from torch import nn\nfrom disk import keep\n\nkeep(nn.Linear(1, 1), 'm.pt')\n")
-    blocked = try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home)
+    blocked = pre_commit(hooks, "ckpt-lint", cwd=tmp_path, home=home)
     assert blocked.returncode == 1 and "a.py:3:23" in blocked.stdout, blocked
     assert "b.ipynb:cell 1:3:23" in blocked.stdout and "c.py:4:6" in blocked.stdout, blocked
     assert (tmp_path / "a.py").read_text() == HAZARD
 
     (tmp_path / "c.py").unlink()
-    fixed = try_repo(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
+    fixed = pre_commit(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
     assert fixed.returncode == 1 and "files were modified by this hook" in fixed.stdout, fixed
     assert 'map_location="cpu"' in (tmp_path / "a.py").read_text()
     assert (tmp_path / "b.ipynb").read_text() == notebook(HAZARD).replace("True))", r'True, map_location=\"cpu\"))')
-    again = try_repo(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
+    again = pre_commit(hooks, "ckpt-lint-fix", cwd=tmp_path, home=home)
     assert again.returncode == 0 and "Passed" in again.stdout, again
 
 
@@ -101,7 +105,7 @@ def test_excluded_files_are_passed_by_although_pre_commit_names_them(tmp_path: P
     (tmp_path / "gen").mkdir()
     (tmp_path / "gen" / "a.py").write_text(HAZARD)
     (tmp_path / "ckpt-lint.toml").write_text("extend-exclude = ['gen']\n")
-    assert try_repo(hooks, "ckpt-lint", cwd=tmp_path, home=home).returncode == 0
+    assert pre_commit(hooks, "ckpt-lint", cwd=tmp_path, home=home).returncode == 0
 
 
 def test_checkpoint_files_are_checked_by_their_own_hook(tmp_path: Path, hooks: Path, home: Path) -> None:
@@ -111,12 +115,12 @@ def test_checkpoint_files_are_checked_by_their_own_hook(tmp_path: Path, hooks: P
     (tmp_path / "weights").mkdir()
     shutil.copy(CHECKPOINTS / "state_dict.pt", tmp_path / "weights" / "model.pt")
     shutil.copytree(CHECKPOINTS / "dcp", tmp_path / "weights" / "dcp")
-    clean = try_repo(hooks, "ckpt-lint-checkpoints", cwd=tmp_path, home=home)
+    clean = pre_commit(hooks, "ckpt-lint-checkpoints", cwd=tmp_path, home=home)
     assert clean.returncode == 0 and "Passed" in clean.stdout, clean
 
     shutil.copy(CHECKPOINTS / "evil_zip.pt", tmp_path / "weights" / "old.PTH")
     shutil.copy(CHECKPOINTS / "lfs_pointer.pt", tmp_path / "pytorch_model.bin")
-    blocked = try_repo(hooks, "ckpt-lint-checkpoints", cwd=tmp_path, home=home)
+    blocked = pre_commit(hooks, "ckpt-lint-checkpoints", cwd=tmp_path, home=home)
     assert blocked.returncode == 1 and "git lfs pull" in blocked.stdout, blocked
     assert "weights/old.PTH:1:1" in blocked.stdout and "CKP501" in blocked.stdout, blocked
     assert "CKP301" not in blocked.stdout and "notes.txt" not in blocked.stdout

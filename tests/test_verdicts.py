@@ -20,6 +20,7 @@ from ckpt_lint.model import Outcome
 from ckpt_lint.plain import plain, restored
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import FileResult, Mode, run
+from tests.cli.command import ckpt_lint
 
 SAMPLE = Path(__file__).parents[1] / "fixtures" / "projects" / "classifier"
 LONG_AGO = 1_600_000_000
@@ -234,9 +235,9 @@ def test_what_could_not_be_checked_is_never_kept(
 
 def test_other_options_are_other_questions(project: Path, tmp_path: Path) -> None:
     def found(*options: str) -> set[str]:
-        command = [sys.executable, "-m", "ckpt_lint", "check", "--output-format", "json", "--exit-zero", *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return {finding["code"] for finding in json.loads(done.stdout)}
+        done = ckpt_lint("check", "--output-format", "json", "--exit-zero", *options, cwd=Path.cwd())
+        assert done.code == 0, done
+        return {finding["code"] for finding in json.loads(done.out)}
 
     cache = ("--cache-dir", str(tmp_path / "cache"))
     for options in ((), ("--select", "CKP301"), ("--select", "ALL"), ("--torch-version", ">=2.6"), ("--no-gate",), ()):

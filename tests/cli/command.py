@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.cli.nursery import own_environment, run
 
 
 @dataclass(frozen=True)
@@ -16,17 +16,13 @@ class Ran:
     err: str
 
 
-def ckpt_lint(*arguments: str, cwd: Path, stdin: bytes = b"", env: dict[str, str] | None = None) -> Ran:
-    """Run `ckpt-lint` in the folder `cwd`, with no colours unless `env` asks for them."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR")}
-    done = subprocess.run(
-        [sys.executable, "-m", "ckpt_lint", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        check=False,
-        env={**environment, "PYTHONPATH": str(Path(__file__).parents[2]), **(env or {})},
-    )
+def ckpt_lint(
+    *arguments: str, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None, anew: bool = False
+) -> Ran:
+    """Run `ckpt-lint` in the folder `cwd`, with no colours unless `env` asks for them; `anew` by a new interpreter."""
+    environment = {key: value for key, value in own_environment().items() if key not in ("FORCE_COLOR", "NO_COLOR")}
+    environment |= env or {}
+    done = run("ckpt_lint", *arguments, cwd=cwd, stdin=stdin, environment=environment, anew=anew)
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
