@@ -25,8 +25,34 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
         yield
 
 
-def pytest_configure() -> None:
+LONGEST_FIRST = (
+    "tests/proofs/test_proofs.py",
+    "tests/docs/test_commands.py",
+    "tests/test_doors.py",
+    "tests/verify/test_bad_input.py",
+    "tests/rules/test_everything.py",
+    "tests/test_parallel.py",
+    "tests/test_precommit.py",
+    "tests/test_kills.py",
+    "tests/artifact/test_work.py",
+    "tests/proofs/test_prove.py",
+    "tests/cli/test_bad_projects.py",
+    "tests/test_no_extras.py",
+    "tests/test_file_verdicts.py",
+    "tests/cli/test_output_file.py",
+    "tests/cluster/test_dask.py",
+)
+"""Files that take long, whatever number of tests is in them: what begins last may keep one process busy alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """What a shell starts in the background ignores interrupts, and so would the programs that tests interrupt."""
+    config.option.loadscopereorder = False  # by number of tests; ours is by time
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -6,13 +6,15 @@ import argparse
 import collections
 import datetime
 import decimal
+import functools
 import io
 import pathlib
 import random
 import types
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -172,7 +174,7 @@ class Tagged(torch.Tensor):
 
 
 def savers() -> Iterator[tuple[str, Any]]:
-    """What torch's own save functions know to write."""
+    """What torch's own save functions know to write; optimizers are made where they are asked for: they import much."""
     yield "sparse coo", torch.eye(3).to_sparse()
     yield "sparse coo, coalesced", torch.eye(3).to_sparse().coalesce()
     yield "sparse csr", torch.eye(3).to_sparse_csr()
@@ -209,18 +211,29 @@ def savers() -> Iterator[tuple[str, Any]]:
     yield "wide stride", torch.arange(30).as_strided((2, 3), (7, 2), 3)
     yield "overlap", torch.arange(6).as_strided((4, 3), (1, 1))
     for kind in (*OPTIMIZERS, torch.optim.Adadelta, torch.optim.Adamax, torch.optim.ASGD, torch.optim.RAdam):
-        yield f"state of {kind.__name__}", optimizer(kind).state_dict()
-        yield f"whole {kind.__name__}", optimizer(kind)
-    made = optimizer(torch.optim.SGD)
+        yield f"state of {kind.__name__}", Later(lambda kind=kind: optimizer(kind).state_dict())
+        yield f"whole {kind.__name__}", Later(lambda kind=kind: optimizer(kind))
     kinds = torch.optim.lr_scheduler
-    for scheduler in (
-        kinds.StepLR(made, 2),
-        kinds.MultiStepLR(made, [2]),
-        kinds.OneCycleLR(made, 0.1, 9),
-        kinds.LambdaLR(made, lambda epoch: 1.0),
-        kinds.CyclicLR(made, 0.1, 0.2),
+    for scheduler, arguments in (
+        (kinds.StepLR, (2,)),
+        (kinds.MultiStepLR, ([2],)),
+        (kinds.OneCycleLR, (0.1, 9)),
+        (kinds.LambdaLR, (lambda epoch: 1.0,)),
+        (kinds.CyclicLR, (0.1, 0.2)),
     ):
-        yield f"state of {type(scheduler).__name__}", scheduler.state_dict()
+        yield f"state of {scheduler.__name__}", Later(functools.partial(_scheduled, scheduler, arguments))
+
+
+def _scheduled(kind: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    state: dict[str, Any] = kind(optimizer(torch.optim.SGD), *arguments).state_dict()
+    return state
+
+
+@dataclass(frozen=True)
+class Later:
+    """A value that is made when a test runs."""
+
+    make: Callable[[], Any]
 
 
 def described(value: Any, path: str = "", seen: frozenset[int] = frozenset()) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ import pickle
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy
 import torch
@@ -150,73 +150,83 @@ def foreign() -> Iterator[tuple[str, bytes]]:
     yield "npy", array.getvalue()
 
 
-def bombs() -> Iterator[tuple[str, bytes]]:
-    """Files that cost a naive reader its time or its memory; any verdict will do, but soon."""
-    chain = (
-        b"\x80\x02]q\x00"
-        + b"".join(b"]q" + bytes([n]) + b"(" + (b"h" + bytes([n - 1])) * 9 + b"e" for n in range(1, 60))
-        + b"."
-    )
-    yield "memo bomb", with_pickle(chain)
-    yield "memo bomb plain", chain
-    yield "tuple bomb as key", with_pickle(b"\x80\x02}K\x01" + b"2\x86" * 60 + b"K\x01s.")
-    yield "deep list", with_pickle(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".")
-    yield "deep tuple", with_pickle(b"\x80\x02)" + b"\x85" * 300_000 + b".")
-    yield "deep tuple as key", with_pickle(b"\x80\x02}K\x01" + b"\x85" * 300_000 + b"K\x01s.")
-    yield "many marks", with_pickle(b"\x80\x02" + b"(" * 500_000)
-    yield "many sets", with_pickle(b"\x80\x04" + b"\x8f" * 2_000_000 + b".")
-    yield "many dicts", b"\x80\x04" + b"}" * 3_000_000 + b"."
-    yield "many nones", b"\x80\x02" + b"N" * 5_000_000 + b"."
-    yield "many small numbers", b"\x80\x02" + b"K\x01" * 8_000_000 + b"."
-    yield "many memo entries", b"\x80\x02N" + b"q\x01h\x01" * 4_000_000 + b"."
-    yield "huge string", with_pickle(b"\x80\x02X\xff\xff\xff\xff" + b"a" * 100 + b".")
-    yield "huge bytes", b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"."
-    yield "huge long", b"\x80\x02\x8b\xff\xff\xff\x7f" + b"1" * 100 + b"."
-    yield "huge decimal", b"L" + b"9" * 60_000 + b"L\n."
-    yield "huge float", b"F" + b"9" * 60_000 + b"\n."
-    yield "deflate bomb", with_pickle(b"\x80\x02" + b"N0" * 30_000_000 + b"N.", method=8)
-    yield (
-        "deflated text bomb",
-        with_pickle(b"\x80\x02X" + struct.pack("<I", 60_000_000) + b"a" * 60_000_000 + b".", method=8),
-    )
-    colliding = b"".join(
-        b"\x8a\x0a" + ((1 << 61) - 1).__mul__(n + 1).to_bytes(10, "little") + b"N" for n in range(40_000)
-    )
-    yield "colliding keys", with_pickle(b"\x80\x02}(" + colliding + b"u.")
-    yield "long line", b"c" + b"a" * 3_000_000
-    yield "self reference", with_pickle(b"\x80\x02]q\x00h\x00a.")
-    yield "self in dict", with_pickle(b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.")
-    yield "many globals", b"\x80\x02" + b"".join(f"cm{n}\nf\n0".encode() for n in range(100_000)) + b"N."
-    header = b'{"a":' * 50_000
-    yield "safetensors nested json", struct.pack("<Q", len(header)) + header
-    yield "safetensors huge header", struct.pack("<Q", 99_000_000) + b'{"' + bytes(100)
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "memo bomb": lambda: with_pickle(memo_chain()),
+    "memo bomb plain": lambda: memo_chain(),
+    "tuple bomb as key": lambda: with_pickle(b"\x80\x02}K\x01" + b"2\x86" * 60 + b"K\x01s."),
+    "deep list": lambda: with_pickle(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b"."),
+    "deep tuple": lambda: with_pickle(b"\x80\x02)" + b"\x85" * 300_000 + b"."),
+    "deep tuple as key": lambda: with_pickle(b"\x80\x02}K\x01" + b"\x85" * 300_000 + b"K\x01s."),
+    "many marks": lambda: with_pickle(b"\x80\x02" + b"(" * 500_000),
+    "many sets": lambda: with_pickle(b"\x80\x04" + b"\x8f" * 2_000_000 + b"."),
+    "many dicts": lambda: b"\x80\x04" + b"}" * 3_000_000 + b".",
+    "many nones": lambda: b"\x80\x02" + b"N" * 5_000_000 + b".",
+    "many small numbers": lambda: b"\x80\x02" + b"K\x01" * 8_000_000 + b".",
+    "many memo entries": lambda: b"\x80\x02N" + b"q\x01h\x01" * 4_000_000 + b".",
+    "huge string": lambda: with_pickle(b"\x80\x02X\xff\xff\xff\xff" + b"a" * 100 + b"."),
+    "huge bytes": lambda: b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b".",
+    "huge long": lambda: b"\x80\x02\x8b\xff\xff\xff\x7f" + b"1" * 100 + b".",
+    "huge decimal": lambda: b"L" + b"9" * 60_000 + b"L\n.",
+    "huge float": lambda: b"F" + b"9" * 60_000 + b"\n.",
+    "deflate bomb": lambda: with_pickle(b"\x80\x02" + b"N0" * 30_000_000 + b"N.", method=8),
+    "deflated text bomb": lambda: with_pickle(
+        b"\x80\x02X" + struct.pack("<I", 60_000_000) + b"a" * 60_000_000 + b".", method=8
+    ),
+    "colliding keys": lambda: with_pickle(b"\x80\x02}(" + colliding_numbers() + b"u."),
+    "long line": lambda: b"c" + b"a" * 3_000_000,
+    "self reference": lambda: with_pickle(b"\x80\x02]q\x00h\x00a."),
+    "self in dict": lambda: with_pickle(b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s."),
+    "many globals": lambda: b"\x80\x02" + b"".join(f"cm{n}\nf\n0".encode() for n in range(100_000)) + b"N.",
+    "safetensors nested json": lambda: struct.pack("<Q", 50_000 * 5) + b'{"a":' * 50_000,
+    "safetensors huge header": lambda: struct.pack("<Q", 99_000_000) + b'{"' + bytes(100),
+    "many members": lambda: many_members("archive/data/{}", b""),
+    "safetensors of many dimensions": lambda: many_dimensions(),
+    "safetensors of many names": lambda: many_names(),
+    "many pickles": lambda: many_members("archive/{}.pkl", b"\x80\x02K\x01."),
+    "many entries": lambda: many_entries(400_000),
+    "npy header of brackets": lambda: npy_header(b"(" * 60_000),
+    "npy header of numbers": lambda: npy_header(b"{1:" + b"1," * 400_000),
+    "nested bytes": lambda: nested_bytes(12),
+    "one zip named many times": lambda: crowded_zips(6, 200),
+    "packed zips in packed zips": lambda: packed_zips(4, 15 << 20),
+    "smaller packed zips": lambda: packed_zips(8, 900_000),
+    "gzip in gzip": lambda: gzipped_often(),
+    "memo index huge": lambda: with_pickle(b"\x80\x02]r\xff\xff\xff\xff."),
+}
+"""Files that cost a naive reader its time or its memory, each made where it is asked for; any verdict will do, but soon."""
+
+
+def memo_chain() -> bytes:
+    lists = (b"]q" + bytes([n]) + b"(" + (b"h" + bytes([n - 1])) * 9 + b"e" for n in range(1, 60))
+    return b"\x80\x02]q\x00" + b"".join(lists) + b"."
+
+
+def colliding_numbers() -> bytes:
+    return b"".join(b"\x8a\x0a" + ((1 << 61) - 1).__mul__(n + 1).to_bytes(10, "little") + b"N" for n in range(40_000))
+
+
+def many_members(pattern: str, data: bytes) -> bytes:
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as archive:
         for number in range(20_000):
-            archive.writestr(f"archive/data/{number}", b"")
+            archive.writestr(pattern.format(number), data)
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("archive/version", b"3\n")
-    yield "many members", many.getvalue()
+    return many.getvalue()
+
+
+def many_dimensions() -> bytes:
     shape = b'{"a":{"dtype":"F32","shape":[' + b"1," * 2_000_000 + b'1],"data_offsets":[0,4]}}'
-    yield "safetensors of many dimensions", struct.pack("<Q", len(shape)) + shape + bytes(4)
+    return struct.pack("<Q", len(shape)) + shape + bytes(4)
+
+
+def many_names() -> bytes:
     names = b",".join(b'"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' % n for n in range(200_000))
-    yield "safetensors of many names", struct.pack("<Q", len(names) + 2) + b"{" + names + b"}"
-    pickles = io.BytesIO()
-    with zipfile.ZipFile(pickles, "w") as archive:
-        for number in range(20_000):
-            archive.writestr(f"archive/{number}.pkl", b"\x80\x02K\x01.")
-        archive.writestr("archive/data.pkl", b"\x80\x02}.")
-        archive.writestr("archive/version", b"3\n")
-    yield "many pickles", pickles.getvalue()
-    yield "many entries", many_entries(400_000)
-    for name, body in {"brackets": b"(" * 60_000, "numbers": b"{1:" + b"1," * 400_000}.items():
-        yield f"npy header of {name}", b"\x93NUMPY\x02\x00" + struct.pack("<I", len(body)) + body
-    yield "nested bytes", nested_bytes(12)
-    yield "one zip named many times", crowded_zips(6, 200)
-    yield "packed zips in packed zips", packed_zips(4, 15 << 20)
-    yield "smaller packed zips", packed_zips(8, 900_000)
-    yield "gzip in gzip", gzipped_often()
-    yield "memo index huge", with_pickle(b"\x80\x02]r\xff\xff\xff\xff.")
+    return struct.pack("<Q", len(names) + 2) + b"{" + names + b"}"
+
+
+def npy_header(body: bytes) -> bytes:
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(body)) + body
 
 
 def many_entries(count: int) -> bytes:
