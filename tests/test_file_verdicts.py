@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,21 +12,8 @@ from ckpt_lint.config import Configs
 from ckpt_lint.file_verdicts import FileVerdicts
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import Mode, Worker
+from tests.cli.nursery import own_environment, run
 from tests.test_verdicts import HELPER, USER, settle
-
-ROOT = Path(__file__).parents[1]
-PROGRAM = """
-import sys
-import ckpt_lint.flake8
-from flake8.main.cli import main
-judge = ckpt_lint.flake8.Worker.check_text
-def watched(self, path, *rest, **named):
-    with open(sys.argv[1], "a") as seen:
-        seen.write(path + chr(10))
-    return judge(self, path, *rest, **named)
-ckpt_lint.flake8.Worker.check_text = watched
-sys.exit(main(sys.argv[2:]))
-"""
 
 
 @pytest.fixture
@@ -44,20 +28,16 @@ def project(tmp_path: Path) -> Path:
     return home
 
 
-def flake8(home: Path, cache: Path, *options: str, program: str = PROGRAM) -> tuple[str, set[str]]:
+def flake8(home: Path, cache: Path, *options: str) -> tuple[str, set[str]]:
     """What flake8 prints, and the files that were judged for it."""
     seen = cache.parent / "seen"
     seen.write_text("")
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(seen), "--isolated", "--select", "CKP,E902", *options],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CKPT_LINT_CACHE_DIR": str(cache)},
-    )
-    assert done.stderr == "" and done.returncode in (0, 1), done
-    return "\n".join(sorted(done.stdout.splitlines())), {name.removeprefix("./") for name in seen.read_text().split()}
+    arguments = (str(seen), "--isolated", "--select", "CKP,E902", *options)
+    environment = {**own_environment(), "CKPT_LINT_CACHE_DIR": str(cache)}
+    done = run("tests.watched_flake8", *arguments, cwd=home, environment=environment)
+    assert done.stderr == b"" and done.returncode in (0, 1), done
+    printed = sorted(done.stdout.decode().splitlines())
+    return "\n".join(printed), {name.removeprefix("./") for name in seen.read_text().split()}
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
