@@ -64,8 +64,15 @@ def run(project: Path, *options: str) -> tuple[list[dict[str, object]], int]:
     return json.loads(done.stdout), done.returncode
 
 
-def test_two_processes_say_what_one_says(project: Path, tmp_path: Path) -> None:
-    one = run(project, "--jobs", "1", "--no-cache")
+@pytest.fixture(scope="module")
+def one(project: Path) -> tuple[list[dict[str, object]], int]:
+    """What one process says."""
+    return run(project, "--jobs", "1", "--no-cache")
+
+
+def test_two_processes_say_what_one_says(
+    project: Path, one: tuple[list[dict[str, object]], int], tmp_path: Path
+) -> None:
     assert one[1] == 3 and len(one[0]) > 40
     assert run(project, "--jobs", "2", "--no-cache") == one
     assert run(project, "--jobs", "2", "--cache-dir", str(tmp_path)) == one
@@ -74,19 +81,19 @@ def test_two_processes_say_what_one_says(project: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the children in /proc")
-def test_a_process_that_dies_loses_nothing(project: Path) -> None:
-    expected = run(project, "--jobs", "1", "--no-cache")
+def test_a_process_that_dies_loses_nothing(project: Path, one: tuple[list[dict[str, object]], int]) -> None:
     killed = 0
-    for wait in (0.5, 1.0, 1.5):
+    for wait in (0.0, 0.5, 1.0):
         running = subprocess.Popen(
             command("--jobs", "2", "--no-cache"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        _wait_for_children(running.pid)
         time.sleep(wait)
         for child in _children(running.pid)[:1]:
             os.kill(child, signal.SIGKILL)
             killed += 1
         output, _ = running.communicate(timeout=120)
-        assert (json.loads(output), running.returncode) == expected
+        assert (json.loads(output), running.returncode) == one
     assert killed
 
 
@@ -135,9 +142,10 @@ def _children(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the children in /proc")
-def test_a_process_that_dies_while_it_hands_over_results_loses_nothing(project: Path) -> None:
+def test_a_process_that_dies_while_it_hands_over_results_loses_nothing(
+    project: Path, one: tuple[list[dict[str, object]], int]
+) -> None:
     """While the parent is stopped a child has to wait with its results, half of them in the pipe if they go that way."""
-    expected = run(project, "--jobs", "1", "--no-cache")
     running = subprocess.Popen(
         command("--jobs", "2", "--no-cache"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -148,7 +156,7 @@ def test_a_process_that_dies_while_it_hands_over_results_loses_nothing(project: 
         os.kill(child, signal.SIGKILL)
     os.kill(running.pid, signal.SIGCONT)
     output, _ = running.communicate(timeout=120)
-    assert (json.loads(output), running.returncode) == expected
+    assert (json.loads(output), running.returncode) == one
 
 
 def _wait_for_children(pid: int, count: int = 2) -> list[int]:

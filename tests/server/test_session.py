@@ -102,7 +102,7 @@ def test_a_long_check_keeps_nobody_waiting(tmp_path: Path) -> None:
     with pytest.raises(JsonRpcException, match="cancel"):
         editor.wait(asked)
     began = time.monotonic()
-    assert editor.stop() == 0 and time.monotonic() - began < 5
+    assert editor.stop() == 0 and time.monotonic() - began < 20
 
 
 def test_a_change_during_a_check_is_not_lost(tmp_path: Path) -> None:

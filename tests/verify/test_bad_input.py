@@ -273,10 +273,13 @@ def test_a_torch_that_is_too_old(tmp_path: Path) -> None:
 OWN = "def load(f, map_location=None, *, weights_only=False, mmap=False):\n    "
 
 
+def _job(path: Path, room: int = 1 << 30) -> Job:
+    return Job(str(path), identity(str(path)), LoadOptions(True, "cpu"), None, False, room)
+
+
 def _ask(python: Path, path: Path, *, seconds: float = 60, room: int = 1 << 30) -> child_module.Answer:
     with Child(str(python), "a test", seconds=seconds) as child:
-        job = Job(str(path), identity(str(path)), LoadOptions(True, "cpu"), None, False, room)
-        answer = child.ask(job)
+        answer = child.ask(_job(path, room))
         assert answer.ended == "answered" or child._process is not None and child._process.poll() is not None
         return answer
 
@@ -315,7 +318,7 @@ def test_scratch_folders_are_removed(tmp_path: Path, checkpoint: Path) -> None:
     with Child(str(python), "a test", seconds=60) as child:
         scratch = Path(child.scratch)
         assert scratch.is_dir()
-        child.ask(Job(str(checkpoint), identity(str(checkpoint)), LoadOptions(True, "cpu"), None, False, 1 << 30))
+        child.ask(_job(checkpoint))
     assert not scratch.exists()
 
 
@@ -324,8 +327,7 @@ def test_a_child_that_is_killed_from_outside(tmp_path: Path, checkpoint: Path) -
     with Child(str(python), "a test", seconds=60) as child:
         assert child._process is not None
         threading.Timer(0.5, os.kill, (child._process.pid, signal.SIGKILL)).start()
-        job = Job(str(checkpoint), identity(str(checkpoint)), LoadOptions(True, "cpu"), None, False, 1 << 30)
-        answer = child.ask(job)
+        answer = child.ask(_job(checkpoint))
         assert answer.ended == "crashed" and "SIGKILL" in answer.reason
 
 
@@ -375,9 +377,23 @@ def test_a_load_may_write_to_its_scratch_folder_and_prints_do_not_disturb(tmp_pa
 
 
 def test_a_checkpoint_that_changes_while_it_is_verified(tmp_path: Path, checkpoint: Path) -> None:
-    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + "import time; time.sleep(1.5); raise EOFError()")
-    threading.Timer(0.5, os.utime, (checkpoint, (1, 1))).start()
-    assert _ask(python, checkpoint).changed
+    """The load says in its scratch folder that it has begun, and goes on when the file has another time."""
+    load = "import os, time; open('begun', 'x').close()\n    while os.stat(f).st_mtime != 1: time.sleep(0.01)\n"
+    load += "    raise EOFError()"
+    python = _fake_torch(tmp_path / "env", "2.13.0", OWN + load)
+    with Child(str(python), "a test", seconds=60) as child:
+        change = threading.Thread(target=_touch_when, args=(Path(child.scratch) / "begun", checkpoint))
+        change.start()
+        answer = child.ask(_job(checkpoint))
+        change.join()
+    assert answer.ended == "answered" and answer.changed
+
+
+def _touch_when(there: Path, path: Path) -> None:
+    until = time.monotonic() + 60
+    while not there.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    os.utime(path, (1, 1))
 
 
 def test_a_checkpoint_that_changed_after_its_header_was_read_is_not_loaded(checkpoint: Path) -> None:
@@ -413,7 +429,7 @@ def test_a_thousand_checkpoints_share_a_child(tmp_path: Path) -> None:
     said = verify(tmp_path, "--checkpoint", "many")
     statuses = [check["status"] for check in said.checks]
     assert (statuses.count("confirmed"), statuses.count("unreadable"), said.code) == (990, 10, 3)
-    for number in range(100, 1000):
-        (folder / f"{number:04}.pt").unlink()
+    for path in folder.glob("*[!0].pt"):
+        path.unlink()
     ran = ckpt_lint("verify", ".", "--checkpoint", "many", cwd=tmp_path)
     assert "and 85 more checkpoints: 85 confirmed" in ran.out
