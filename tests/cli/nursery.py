@@ -27,6 +27,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,16 +84,30 @@ class Nursery:
     ) -> subprocess.CompletedProcess[bytes]:
         """The same as `python -m module arguments`."""
         order = {"module": module, "arguments": list(arguments), "cwd": str(cwd), "environment": dict(environment)}
-        with contextlib.ExitStack() as opened:
-            files = [opened.enter_context(tempfile.TemporaryFile()) for _ in range(4)]
-            for file, content in zip(files, (json.dumps(order).encode(), stdin)):
-                file.write(content)
-                file.seek(0)
-            socket.send_fds(self._socket, [b"."], [file.fileno() for file in files])
+        stdin_end, given = os.pipe()
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(order).encode())
+            file.seek(0)
+            theirs = (stdin_end, out_end, err_end)
+            socket.send_fds(self._socket, [b"."], [file.fileno(), *theirs])
+            for end in theirs:
+                os.close(end)
+        with ThreadPoolExecutor(3) as threads:
+            threads.submit(_write, given, stdin)
+            read = [threads.submit(_read, end) for end in (out, err)]
             code = int(self._answers.readline())
-            for file in files[2:]:
-                file.seek(0)
-            return subprocess.CompletedProcess([module, *order["arguments"]], code, files[2].read(), files[3].read())
+            return subprocess.CompletedProcess([module, *order["arguments"]], code, *(one.result() for one in read))
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def _read(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read()
 
 
 _NURSERIES: dict[tuple[str, ...], Nursery] = {}

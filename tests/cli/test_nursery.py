@@ -20,6 +20,7 @@ COMMANDS = (
     ("check", "--no-cache", "--diff", "--unsafe-fixes", "."),
     ("check", "--no-cache", "--jobs", "2", "."),
     ("check", "--no-cache", "--stdin-filename", "b.py", "-"),
+    ("check", "--no-cache", "--quiet", "--output-file", "/dev/stdout", "."),
     ("check", "nowhere.py"),
     ("check", "--no-such-option"),
     ("explain", "a.py:4"),
