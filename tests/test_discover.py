@@ -127,11 +127,11 @@ def test_what_is_no_file() -> None:
         target.path: target.problem and target.problem.message
         for target in targets("folder.py", "pipe.py", "gone.py", "a\0b.py")
     }
+    assert "embedded null" in str(problems.pop("a\0b.py"))  # the rest of it is each Python's own
     assert problems == {
         "folder.py/a.py": None,
         "pipe.py": "neither a file nor a folder",
         "gone.py": "No such file or directory",
-        "a\0b.py": "embedded null byte",
     }
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 
 from ckpt_lint.cache_folder import opened, sealed, write_whole
+from ckpt_lint.model import Span
 from ckpt_lint.source import store
 from ckpt_lint.source.parse import Parsed
 
@@ -36,10 +38,11 @@ def _maker() -> bytes:
     return repr((sys.version_info[:3], stamps)).encode()
 
 
-def key_of(code: str, *, base: int, slicing: bool) -> str:
-    """The name of the facts of a text that stands at the offset `base` of its file."""
+def key_of(code: str, *, base: int, slicing: bool, at: Sequence[Span] | None = None) -> str:
+    """The name of the facts of a text that stands at the offset `base` of its file, or of what is read at some places."""
     digest = blake2b(_maker(), digest_size=20)
     digest.update(b"%d %d " % (base, slicing))
+    digest.update(b"" if at is None else repr([(span.start, span.end) for span in at]).encode())
     digest.update(code.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 

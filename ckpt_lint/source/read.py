@@ -68,7 +68,7 @@ def confirmed(
     LibCST reads the functions that these places lie in, and what runs at import. Where it agrees the modules are those of
     the draft; else it reads all, and the modules are its own.
     """
-    seen = _read(source, path, _Confirming(False, None, at))
+    seen = _read(source, path, _Confirming(True, cache, at))
     if _all(alike, seen, drafted):
         return replace(drafted, parsed=seen.parsed, is_draft=False)
     read = _read(source, path, _Reading(True, cache))
@@ -123,13 +123,16 @@ class _Reading:
 
     def parse(self, part: Part) -> Parsed:
         """The facts of one part. Raises Unparsable."""
-        if self.cache is None:
-            return parse(part.code, base=part.span.start, slicing=self.slicing)
-        key = key_of(part.code, base=part.span.start, slicing=self.slicing)
-        known = self.cache.get(key)
+        return self._parsed(part)
+
+    def _parsed(self, part: Part, at: Sequence[Span] | None = None) -> Parsed:
+        base = part.span.start
+        key = key_of(part.code, base=base, slicing=self.slicing, at=at) if self.cache is not None else ""
+        known = self.cache.get(key) if self.cache is not None else None
         if known is None:
-            known = parse(part.code, base=part.span.start, slicing=self.slicing)
-            self.cache.put(key, known)
+            known = parse(part.code, base=base, slicing=self.slicing, at=at)
+            if self.cache is not None:
+                self.cache.put(key, known)
         return known
 
 
@@ -142,8 +145,8 @@ class _Confirming(_Reading):
     def parse(self, part: Part) -> Parsed:
         """The facts of one part. Raises Unparsable."""
         base = part.span.start
-        inside = [Span(span.start - base, span.end - base) for span in self.at]
-        return parse(part.code, base=base, at=inside)
+        inside = sorted({Span(span.start - base, span.end - base) for span in self.at})
+        return self._parsed(part, inside)
 
 
 class _Drafting(_Reading):
