@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ import pytest
 from ckpt_lint import parallel
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
-from ckpt_lint.model import Status
+from ckpt_lint.model import Outcome, Status
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import PAYS_FROM, FileResult, Mode
 
@@ -94,7 +96,7 @@ def test_a_process_that_dies_loses_nothing(project: Path) -> None:
 def test_the_file_that_kills_its_process_is_named_and_the_others_are_checked(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deadly(targets: Sequence[Target]) -> list[FileResult]:
+    def deadly(targets: Iterable[Target]) -> dict[int, FileResult]:
         if any("train_03" in target.path for target in targets):
             os._exit(1)
         return checked(targets)
@@ -173,3 +175,36 @@ def _wait_until_idle(pids: Sequence[int]) -> None:
 def _processor_time(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])  # utime and stime, in clock ticks; see proc(5)
+
+
+class Circular:
+    """Checks nothing, and leaves behind what only the collector frees."""
+
+    def __init__(self) -> None:
+        self.left: list[weakref.ref[list[object]]] = []
+
+    def check(self, target: Target) -> FileResult:
+        class Ring(list[object]):
+            pass
+
+        ring = Ring()
+        ring.append(ring)
+        self.left.append(weakref.ref(ring))
+        notes = ("noted",) if target.path.endswith("1.py") else ()
+        return FileResult(Outcome(target.path, notes=notes))
+
+
+def test_plain_results_are_not_handed_over_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Circular()
+    monkeypatch.setattr(parallel, "_worker", [worker])
+    targets = [Target(f"m{number}.py") for number in range(13)]
+    gc.disable()
+    try:
+        found = parallel._check_all(targets)
+    finally:
+        gc.enable()
+    assert sorted(found) == [1, 11] and len(worker.left) == len(targets)
+    assert [ring for ring in worker.left if ring() is not None] == []
+    results = list(parallel._with_plain(targets, found))
+    assert [result.outcome.path for result in results] == [target.path for target in targets]
+    assert [result.outcome.path for result in results if result.outcome.notes] == ["m1.py", "m11.py"]
