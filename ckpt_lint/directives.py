@@ -47,7 +47,7 @@ def directives(source: Source) -> Iterator[Directive]:
     for part in source.parts:
         if INLINE.search(part.code):
             lines = Lines(source.text[part.span.start : part.span.end])
-            table = LineTable.of(part.code)
+            table = LineTable(part.code)
             for row, column, text in comments(part):
                 directive = _directive(row, column, text, part, table, lines)
                 if directive is not None:

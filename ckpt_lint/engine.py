@@ -38,8 +38,8 @@ class Project(Protocol):
         """The modules of a source: a draft of them, perhaps."""
         ...
 
-    def confirmed(self, source: Source, read: Read) -> Read:
-        """What LibCST says of a source; its modules are those of `read` where it agrees with the draft."""
+    def confirmed(self, source: Source, read: Read, at: Sequence[Span]) -> Read:
+        """What LibCST says of a source; its modules are those of `read` where it agrees with the draft `at` some places."""
         ...
 
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
@@ -120,7 +120,7 @@ def judge(source: Source, *, project: Project, settings: Settings) -> Judged:
     notes = project.notes(source)
     read, found = drafted, _heard(source, drafted, notes, project=project, settings=settings)
     if found and drafted.is_draft:
-        read = project.confirmed(source, drafted)
+        read = project.confirmed(source, drafted, [place for f in found for place in f.places])
         if read.modules != drafted.modules:
             found = _heard(source, read, notes, project=project, settings=settings)
     found.sort(key=lambda f: f.finding.sort_key)
@@ -212,6 +212,16 @@ def texts_of(source: Source) -> Mapping[int | None, str]:
 class _Found:
     finding: Finding
     keys: tuple[tuple[Span, str], ...]
+
+    @property
+    def places(self) -> Iterator[Span]:
+        """What it speaks of: itself, the calls that it is about, and what its fix changes."""
+        yield self.finding.span
+        if self.finding.call is not None:
+            yield self.finding.call
+        yield from (span for span, _ in self.keys)
+        if self.finding.fix is not None:
+            yield from (edit.span for edit in self.finding.fix.edits)
 
 
 def _findings(

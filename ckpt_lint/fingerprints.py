@@ -73,7 +73,7 @@ class _Statements:
 
     def __init__(self, part: Part) -> None:
         self.span, self._module = part.span, part.module
-        self._table = LineTable.of(part.code)
+        self._table = LineTable(part.code)
         self._code = _without_comments(part, self._table)
         self._statements = sorted(_statements(part.code, self._table))
 

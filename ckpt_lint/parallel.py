@@ -1,13 +1,17 @@
 """The same run on several processes. Imported only where that pays.
 
-Each process judges runs of neighbouring files, for those need the same of their project.
+Each process judges a stretch of neighbouring files, for those need the same of their project; one that is done helps
+with the end of the longest stretch that is left.
 """
 
 from __future__ import annotations
 
+import concurrent.futures as futures
 import gc
 import multiprocessing
+import pickle
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -16,12 +20,16 @@ from contextlib import suppress
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
-from ckpt_lint.processes import Processes
+from ckpt_lint.processes import Call, Processes
 from ckpt_lint.run import FileResult, Mode, Worker
 from ckpt_lint.targets import Targets
+from ckpt_lint.workspace import Workspace
 
-PARTS_PER_PROCESS = 8
-"""Runs of files for each process: few, for neighbours share what they need; more than one, for balance."""
+PARTS_PER_PROCESS = 24
+"""Parts of a process's stretch, handed out one by one: so many that the processes end at about the same time."""
+
+MUCH_GARBAGE = 4_000
+"""Syntax facts of dropped projects from which all memory is searched for them."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
@@ -32,18 +40,48 @@ def run_parallel(
 ) -> Iterator[FileResult]:
     """The results of all targets, of so many bytes each, in their order.
 
-    Where a process dies the others go with it: the part that was waited for is looked into alone, and the rest handed
-    out again.
+    Where a process dies the others go with it: the parts they were at are looked into alone, and the rest is handed out
+    again.
     """
-    parts = deque(_parts(waiting, sizes, jobs))
-    while parts:
+    parts = list(_parts(waiting, sizes, jobs))
+    done = dict[int, Iterable[FileResult]]()
+    shown = 0
+    while shown < len(parts):
+        plan = _Plan(parts, [number for number in range(shown, len(parts)) if number not in done], jobs)
         with _pool(jobs, configs, mode) as pool, suppress(BrokenProcessPool):
-            waiting_for = deque(pool.submit(_check_all, part) for part in parts)
-            while waiting_for:
-                found = waiting_for.popleft().result()  # and let go of it: there may be hundreds of thousands
-                yield from _with_plain(parts.popleft(), found)
-        if parts:
-            yield from _halved(list(parts.popleft()), configs, mode)
+            for future in futures.as_completed(pool.submit_for(plan.next_for) for _ in range(plan.left)):
+                number, told = future.result()
+                plan.at.discard(number)
+                done[number] = _whole(parts[number], told)
+                while shown in done:
+                    yield from done.pop(shown)  # and let go of it: there may be hundreds of thousands
+                    shown += 1
+        for number in sorted(plan.at):
+            done[number] = list(_halved(list(parts[number]), configs, mode))
+        while shown in done:
+            yield from done.pop(shown)
+            shown += 1
+
+
+class _Plan:
+    """Which part each process does next: those of its stretch in their order, then the last of the longest one."""
+
+    def __init__(self, parts: Sequence[Targets], numbers: Sequence[int], jobs: int) -> None:
+        self._parts = parts
+        share = -(-len(numbers) // jobs)
+        self._stretches = [deque(numbers[start * share : (start + 1) * share]) for start in range(jobs)]
+        self._lock = threading.Lock()
+        self.left = len(numbers)
+        self.at = set[int]()
+        """The numbers of the parts that are being judged."""
+
+    def next_for(self, process: int) -> Call:
+        """The call of the next part."""
+        with self._lock:
+            own = self._stretches[process]
+            number = own.popleft() if own else max(self._stretches, key=len).pop()
+            self.at.add(number)
+        return _check_all, (number, self._parts[number]), {}
 
 
 def _parts(waiting: Iterable[Target], sizes: Sequence[int], jobs: int) -> Iterator[Targets]:
@@ -73,28 +111,38 @@ def _begin(configs: Configs, mode: Mode) -> None:
     _worker.append(Worker(configs, mode))
 
 
-def _check_all(targets: Iterable[Target]) -> dict[int, FileResult]:
-    """The results by the number of the target, but for plain ones: most are, and need not be handed over."""
-    results = ((number, target, _worker[0].check(target)) for number, target in enumerate(targets))
-    found = {number: result for number, target, result in results if result != _plain(target)}
-    gc.collect(0)  # what is new since the last time: in a large project nothing may be dropped, and collected, for long
-    return found
+def _check_all(number: int, targets: Iterable[Target]) -> tuple[int, bytes]:
+    """The number of a part, and by their place in it, packed, the results of which there is something to say: of few."""
+    results = ((place, target, _worker[0].check(target)) for place, target in enumerate(targets))
+    told = {place: result for place, target, result in results if result != _plain(target)}
+    _tidy(_worker[0].workspace)
+    return number, pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
+
+
+def _tidy(workspace: Workspace) -> None:
+    """Free what is no longer needed: of what is new since the last time, or, where much was let go of, of everything."""
+    if workspace.garbage > MUCH_GARBAGE:
+        gc.collect()
+        workspace.garbage = 0
+    else:
+        gc.collect(0)
 
 
 def _plain(target: Target) -> FileResult:
     return FileResult(Outcome(target.path))
 
 
-def _with_plain(targets: Iterable[Target], found: dict[int, FileResult]) -> Iterator[FileResult]:
-    """All results in their order."""
-    for number, target in enumerate(targets):
-        yield found.pop(number) if number in found else _plain(target)
+def _whole(targets: Iterable[Target], packed: bytes) -> Iterator[FileResult]:
+    """All results of a part, unpacked when they are asked for: they may have to wait for those of others."""
+    told: dict[int, FileResult] = pickle.loads(packed)
+    for place, target in enumerate(targets):
+        yield told.pop(place) if place in told else _plain(target)
 
 
 def _halved(targets: Sequence[Target], configs: Configs, mode: Mode) -> Iterator[FileResult]:
     """The results of a part of which some file may kill the process that checks it: that one has none."""
     with _pool(1, configs, mode) as pool, suppress(BrokenProcessPool):
-        yield from _with_plain(targets, pool.submit(_check_all, targets).result())
+        yield from _whole(targets, pool.submit(_check_all, 0, targets).result()[1])
         return
     if len(targets) == 1:
         problem = Problem(Status.INTERNAL_ERROR, "the process that checked this file died")

@@ -27,10 +27,15 @@ from ckpt_lint.orphans import end_with_parent
 DIED = "a process died before its work was done"
 
 
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+"""A function, its arguments and its keyword arguments."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     future: futures.Future[Any]
-    call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+    call: Call | Callable[[int], Call]
+    """What to call, or what says it once it is known in which of the processes."""
 
 
 class Processes(futures.Executor):
@@ -46,17 +51,28 @@ class Processes(futures.Executor):
         self._broken = False
         self._processes = [_started(context, begin, tuple(initial)) for _ in range(number)]  # before there are threads
         self._threads = [
-            threading.Thread(target=self._serve, args=(process, pipe), daemon=True) for process, pipe in self._processes
+            threading.Thread(target=self._serve, args=(number, process, pipe), daemon=True)
+            for number, (process, pipe) in enumerate(self._processes)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> futures.Future[Any]:
         """Hand out a call; function, arguments and result are pickled. Raises BrokenProcessPool where a process died."""
+        return self._put((fn, args, kwargs))
+
+    def submit_for(self, choose: Callable[[int], Call]) -> futures.Future[Any]:
+        """Hand out what `choose` says when a process is free, given its number. Raises BrokenProcessPool, too.
+
+        `choose` is called in a thread of its process, and must not raise.
+        """
+        return self._put(choose)
+
+    def _put(self, call: Call | Callable[[int], Call]) -> futures.Future[Any]:
         if self._broken:
             raise BrokenProcessPool(DIED)
         future = futures.Future[Any]()
-        self._waiting.put(_Work(future, (fn, args, kwargs)))
+        self._waiting.put(_Work(future, call))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -69,21 +85,22 @@ class Processes(futures.Executor):
             for thread in self._threads:
                 thread.join()
 
-    def _serve(self, process: BaseProcess, pipe: connection.Connection) -> None:
+    def _serve(self, number: int, process: BaseProcess, pipe: connection.Connection) -> None:
         """Hand work to one process, as long as there is some."""
         while (work := self._waiting.get()) is not None:
             if work.future.set_running_or_notify_cancel():
-                self._do(work, pipe)
+                self._do(work, number, pipe)
         with pipe:
             if not self._broken:
                 _tell(pipe, b"")
         process.join()
 
-    def _do(self, work: _Work, pipe: connection.Connection) -> None:
+    def _do(self, work: _Work, number: int, pipe: connection.Connection) -> None:
         if self._broken:
             work.future.set_exception(BrokenProcessPool(DIED))
             return
-        call, error = attempted(lambda: pickle.dumps(work.call, pickle.HIGHEST_PROTOCOL))
+        chosen = work.call(number) if callable(work.call) else work.call
+        call, error = attempted(lambda: pickle.dumps(chosen, pickle.HIGHEST_PROTOCOL))
         answer: tuple[Any, Exception | None] | None = None
         if call is not None:
             try:

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.project.imports import Import, reached, words_of
@@ -16,13 +16,20 @@ from ckpt_lint.source.enclosing import without_texts
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import Facts
+    from ckpt_lint.model import Span
     from ckpt_lint.project.bounds import TorchBounds
     from ckpt_lint.source.module import ModuleFacts
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 155_000
-"""Syntax facts that are kept, about 0.3 kB each; then all of a project is dropped, and read again when asked for."""
+MAX_NODES = 290_000
+"""Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
+
+CHARACTERS_A_NODE = 6
+"""How much text is taken for one syntax fact before it is read; of real files, sliced, it is some 20."""
+
+FEW_NAMES = 10
+"""So many names are looked for in a file's bytes before its words are made."""
 
 MAX_PROJECTS = 2
 """Projects of which the modules are kept: a run goes through files by name, so one project after the other."""
@@ -50,10 +57,10 @@ class KnownProject:
 
     def reaches(self, path: str, data: bytes, found: Iterable[Import]) -> bool:
         """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
-        words = words_of(data)
-        code: frozenset[str] | None = None
-        looks = not words.isdisjoint(_EXISTENCE)
-        for target in reached(self.files, path, found, lambda: words, mattering=True):
+        words = cache(lambda: words_of(data))
+        code = cache(lambda: words_of(without_texts(data)))
+        looks = any(word.encode() in data for word in _EXISTENCE) and not _EXISTENCE.isdisjoint(words())
+        for target in reached(self.files, path, found, words, mattering=True):
             if not self.files.matters(target):
                 continue
             names = self._offered_by(target)
@@ -61,10 +68,11 @@ class KnownProject:
                 names = names | self._restoring_in(target)
             if names & _METHODS:
                 return True
-            if not names.isdisjoint(words):
-                code = code if code is not None else words_of(without_texts(data))  # a docstring that names it is no call
-                if not names.isdisjoint(code):
-                    return True
+            # a docstring that names it is no call
+            if len(names) <= FEW_NAMES and not any(name.encode() in data for name in names):
+                continue
+            if not (names.isdisjoint(words()) or names.isdisjoint(code())):
+                return True
         return False
 
     def _restoring_in(self, path: str) -> frozenset[str]:
@@ -109,6 +117,7 @@ class Workspace:
 
     disk: Disk = field(default_factory=Disk)
     known: dict[tuple[str, ApiNames], KnownProject] = field(default_factory=dict)
+    garbage: int = 0
 
     def project_of(self, source: Source, settings: Settings, *, named: bool = True) -> FileProject:
         """The project of a source. `named` says whether its path is a place on disk; else nothing is looked up."""
@@ -125,18 +134,28 @@ class Workspace:
         self._trim(project, coming)
         while len(self.known) > MAX_PROJECTS:
             oldest = next(iter(self.known))
-            self.known.pop(oldest)
+            self.garbage += self.known.pop(oldest).files.nodes
             self.disk.forget(oldest[0])
-            gc.collect()
         return project
 
     def _trim(self, project: KnownProject, coming: int) -> None:
         """Make room for the facts of a text of `coming` characters: at the cost of other projects before the own."""
+        wanted = coming // CHARACTERS_A_NODE
+        if self.garbage and self._held() + wanted > MAX_NODES:
+            self._collect()
         for known in (*(other for other in self.known.values() if other is not project), project):
-            held = [one for one in self.known.values() if one.files.nodes]
-            if known in held and sum(one.files.nodes for one in held) + coming // 2 > MAX_NODES:
+            if known.files.nodes and self._held() + wanted > MAX_NODES:
+                self.garbage += known.files.nodes
                 known.drop()
-                gc.collect()
+                self._collect()
+
+    def _held(self) -> int:
+        return self.garbage + sum(known.files.nodes for known in self.known.values())
+
+    def _collect(self) -> None:
+        """Facts name one another: what was let go of is freed when the collector is asked, which takes its time."""
+        gc.collect()
+        self.garbage = 0
 
     def reaches(self, path: str, data: bytes, settings: Settings, found: Iterable[Import]) -> bool:
         """Whether a file that the gate would let pass calls a wrapper of its project, given its own imports."""
@@ -156,19 +175,19 @@ class FileProject:
     def read(self, source: Source) -> Read:
         """The modules of the source: those of the project where the file on disk is the same."""
         if self.named:
-            known = self.project.files.source(self.path)
-            if known is not None and known.text == source.text:
-                return self.project.files.read_whole(self.path)
+            known = self.project.files.read_as(self.path, source)
+            if known is not None:
+                return known
         from ckpt_lint.source.read import read_modules
 
         return read_modules(source, self.path, slicing=self.settings.gate, cache=self.project.files.disk.cache)
 
-    def confirmed(self, source: Source, read: Read) -> Read:
-        """What LibCST says of a source of which a draft was read."""
+    def confirmed(self, source: Source, read: Read, at: Sequence[Span]) -> Read:
+        """What LibCST says of a source of which a draft was read, and of which something is said `at` some places."""
         from ckpt_lint.source.read import confirmed
 
         path = self.path if self.named else None
-        return confirmed(source, read, path, cache=self.project.files.disk.cache)
+        return confirmed(source, read, path, at=at, cache=self.project.files.disk.cache)
 
     def facts(self, modules: Sequence[ModuleFacts]) -> Facts:
         """The project's facts, with these modules of the file in place of those on disk."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         sys.excepthook = _crashed
     arguments = parse(sys.argv[1:] if argv is None else argv)
+    if argv is None and getattr(arguments, "watch", True) is False:
+        _collect_nothing()
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -38,6 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
+
+
+def _collect_nothing() -> None:
+    """Of a process that ends with its one check the system takes all memory: searching it for garbage is lost time."""
+    gc.disable()
+    atexit.register(gc.freeze)
 
 
 def _crashed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:

@@ -42,7 +42,7 @@ def statement_at(code: str, offset: int) -> Span | None:
     Reads with the running Python's parser: None where that refuses the code.
     """
     tree = _parsed(code)
-    lines = LineTable.of(code)
+    lines = LineTable(code)
     found, body = None, list(tree.body) if tree else []
     while body:
         holders = [span for node in body if (span := _span(lines, node)).start <= offset < span.end]
@@ -77,7 +77,7 @@ def add_import(source: Source, part: Part, code: str) -> tuple[Edit, ...] | None
 
 def _import_edit(part: Part, code: str) -> tuple[Edit, ...]:
     tree = _parsed(part.code)
-    lines = LineTable.of(part.code)
+    lines = LineTable(part.code)
     body = list(tree.body) if tree else []
     head = _head_length(body)
     if head < len(body) or not body:

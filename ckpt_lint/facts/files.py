@@ -29,8 +29,8 @@ class Files(Protocol):
         """The project's files that contain one of `words` (and for which `beside` holds, if given), in sorted order."""
         ...
 
-    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """The project's other files that contain one of `words` and import the file `path`, in sorted order."""
+    def users(self, name: str, path: str) -> Sequence[str]:
+        """The project's other files that call or rename something called `name` and import the file `path`, in sorted order."""
         ...
 
     def matters(self, path: str) -> bool:
@@ -83,7 +83,7 @@ class NoFiles:
         """Nothing."""
         return ()
 
-    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
+    def users(self, name: str, path: str) -> Sequence[str]:
         """Nothing."""
         return ()
 

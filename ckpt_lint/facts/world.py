@@ -265,7 +265,7 @@ class World:
         holder = node.parent if isinstance(node.parent, t.ClassDef) else None
         word = holder.name if holder is not None and node.name in ("__init__", "__call__") else node.name
         modules = list(self.modules_of(definition.module.path)) or [definition.module]
-        for path in self.files.users([f"{word}(", f"{word} as "], definition.module.path)[:MAX_CALLERS]:
+        for path in self.files.users(word, definition.module.path)[:MAX_CALLERS]:
             modules.extend(self.modules_of(path))
         for module in modules:
             calls = module.calls if node.name in ("__init__", "__call__") else module.calls_by_name.get(node.name, ())

@@ -7,13 +7,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ckpt_lint.project.imports import imports, targets_of
+from ckpt_lint.project.imports import MAX_HOPS, imports, targets_of
 
 if TYPE_CHECKING:
     from ckpt_lint.project.imports import Places
 
 SEARCHES = 3
 """So many questions cost about as much, asked of all files, as to turn the imports of all files round."""
+
 
 _BITS = 32
 
@@ -29,7 +30,6 @@ class Importers:
         self.places = places
         self._paths = sorted(paths)
         self._pairs = array("Q", sorted(self._found(bytes_of)))
-        self._packages = [path for path in self._paths if path.endswith("__init__.py") and any(self._direct(path))]
 
     def _found(self, bytes_of: Callable[[str], bytes]) -> Iterator[int]:
         numbers = {path: number for number, path in enumerate(self._paths)}
@@ -48,7 +48,7 @@ class Importers:
         """The files that import `target`; where names are listed, if they contain a name of one of them."""
         out: dict[str, list[frozenset[str]]] = {path: [] for path in self._direct(target)}
         certain = set(out)
-        for package in self._packages:
+        for package in sorted(self._packages_above(target)):
             handed = self.places.handed_on(package, mattering=False)
             if target in handed:
                 names = handed[target]
@@ -59,3 +59,12 @@ class Importers:
                     elif path not in certain:
                         out.setdefault(path, []).append(names)
         return out
+
+    def _packages_above(self, target: str) -> set[str]:
+        """The packages that may hand `target` on: those that import it, and those that import them."""
+        found: set[str] = set()
+        level = {target}
+        for _ in range(MAX_HOPS):
+            level = {path for below in level for path in self._direct(below) if path.endswith("__init__.py")} - found
+            found |= level
+        return found

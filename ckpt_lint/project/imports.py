@@ -109,6 +109,11 @@ def words_of(data: bytes) -> frozenset[str]:
     return frozenset(data.translate(_SPACED).decode("utf-8", "replace").split())
 
 
+def raw_words(data: bytes) -> set[bytes]:
+    """The same as they stand in the file."""
+    return set(data.translate(_SPACED).split())
+
+
 def reached(
     places: Places,
     path: str,

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ckpt_lint.model import Problem
 from ckpt_lint.project.importers import SEARCHES, Importers
-from ckpt_lint.project.imports import Handed, Import, find_handed_on, foreign, imports, imports_file, star_closure
+from ckpt_lint.project.imports import (
+    Handed,
+    Import,
+    find_handed_on,
+    foreign,
+    imports,
+    imports_file,
+    raw_words,
+    star_closure,
+)
 from ckpt_lint.project.modules import ModuleIndex, index_modules, project_files, resolve_import
 from ckpt_lint.project.root import RootCache, project_root
 from ckpt_lint.source.enclosing import functions_calling
@@ -21,8 +31,13 @@ if TYPE_CHECKING:
     from ckpt_lint.project.bounds import BoundsCache, TorchBounds
     from ckpt_lint.source.cache import FactCache
     from ckpt_lint.source.module import ModuleFacts
-    from ckpt_lint.source.read import Read
+    from ckpt_lint.source.read import PackedRead, Read
     from ckpt_lint.source.text import Source
+
+KEPT_SOURCES = 16
+"""Texts that are kept: more than one finding may speak of the same other file."""
+
+_DEFINED = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -66,6 +81,8 @@ class ProjectFiles:
         self.note: str | None = None  # what a reader has to know, once the files are listed
         self._index: ModuleIndex | None = None
         self._reads: dict[str, Read] = {}
+        self._packed: dict[str, PackedRead] = {}
+        self._texts: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, Source | None] = {}
         self._matters: dict[str, bool] = {}
         self._acts: dict[str, bool] = {}
@@ -74,7 +91,7 @@ class ProjectFiles:
         self._resolved: dict[tuple[str, str, int], str | None] = {}
         self._starred: dict[str, tuple[str, ...]] = {}
         self._handed: dict[tuple[str, bool], Handed] = {}
-        self._searches = 0
+        self._searches = self._looked_into = 0
         self._mentions: dict[tuple[tuple[str, ...], Callable[[bytes], bool] | None], tuple[str, ...]] = {}
 
     @property
@@ -97,12 +114,14 @@ class ProjectFiles:
         return bool(self.index.paths) and self.note is not None
 
     def source(self, path: str) -> Source | None:
-        """The text of a file, None where it cannot be read."""
+        """The text of a file, None where it cannot be read. The latest few are kept."""
         if path not in self._sources:
             from ckpt_lint.source.text import read_source
 
             data = self.disk.read(path)
             found = read_source(path, data) if data is not None else None
+            while len(self._sources) >= KEPT_SOURCES:
+                del self._sources[next(iter(self._sources))]
             self._sources[path] = None if found is None or isinstance(found, Problem) else found
         return self._sources[path]
 
@@ -113,14 +132,32 @@ class ProjectFiles:
     def read_whole(self, path: str) -> Read:
         """The modules of a file, and what could not be parsed of it."""
         if path not in self._reads:
-            from ckpt_lint.source.read import NOTHING, read_modules
+            from ckpt_lint.source.read import NOTHING, unpacked
 
-            source = self.source(path)
-            disk = self.disk
-            self._reads[path] = (
-                read_modules(source, path, slicing=disk.slicing, cache=disk.cache) if source is not None else NOTHING
-            )
+            source = self.source(path) if path not in self._packed else None
+            if path in self._packed:
+                self._reads[path] = unpacked(self._packed[path], path)
+            else:
+                self._reads[path] = self._read_source(path, source) if source is not None else NOTHING
         return self._reads[path]
+
+    def read_as(self, path: str, source: Source) -> Read | None:
+        """The same for a file whose text is at hand, None where another text lies there."""
+        if path not in self._texts and self._lies_there(path, source):
+            self._reads[path] = self._read_source(path, source)
+        return self.read_whole(path) if self._texts.get(path) == _text_key(source) else None
+
+    def _read_source(self, path: str, source: Source) -> Read:
+        from ckpt_lint.source.read import read_modules
+
+        self._texts[path] = _text_key(source)
+        return read_modules(source, path, slicing=self.disk.slicing, cache=self.disk.cache)
+
+    def _lies_there(self, path: str, source: Source) -> bool:
+        if self.disk.read(path) == source.text.encode("utf-8", "surrogatepass"):
+            return not source.is_notebook
+        known = self.source(path)
+        return known is not None and known.text == source.text
 
     @property
     def nodes(self) -> int:
@@ -128,7 +165,12 @@ class ProjectFiles:
         return sum(len(module.nodes) for read in self._reads.values() for module in read.modules)
 
     def drop(self) -> None:
-        """Forget texts and syntax facts: they are read again when they are asked for."""
+        """Forget texts, and pack the syntax facts: a tenth of the memory, and unpacked when they are asked for."""
+        from ckpt_lint.source.read import packed
+
+        for path, read in self._reads.items():
+            if path not in self._packed:
+                self._packed[path] = packed(read)
         self._reads.clear()
         self._sources.clear()
 
@@ -151,7 +193,7 @@ class ProjectFiles:
 
     def resolve(self, path: str, module: str, level: int) -> str | None:
         """The project file that an import means."""
-        if not level and (foreign(module, path) or module.partition(".")[0] not in self._first_names):
+        if not level and (module.partition(".")[0] not in self._first_names or foreign(module, path)):
             return None
         key = (sys.intern(path.rpartition(os.sep)[0]), module, level)  # tens of thousands of them name a few folders
         if key not in self._resolved:
@@ -220,20 +262,33 @@ class ProjectFiles:
     def _sorted_paths(self) -> Sequence[str]:
         return sorted(self.index.paths)
 
-    def users(self, words: Sequence[str], path: str) -> Sequence[str]:
-        """The other files that contain one of `words` and import the file `path`, in sorted order."""
+    def users(self, name: str, path: str) -> Sequence[str]:
+        """The other files that call something called `name`, or rename it, and import the file `path`, in sorted order."""
         self._searches += 1
+        taken = _taking(name)
         if self._searches <= SEARCHES:
-            found = self.mentioning(words)
-            return tuple(p for p in found if p != path and imports_file(self, p, path, self.bytes_of(p)))
-        wanted = [word.encode() for word in words]
+            found = (p for p in self.mentioning([f"{name}(", f"{name} as "]) if p != path)
+            return tuple(p for p in found if taken(data := self.bytes_of(p)) and imports_file(self, p, path, data))
+        importers = self._importers.of(path)
+        self._looked_into += len(importers)
+        named = self._naming.get(name) if self._looked_into > SEARCHES * len(self._sorted_paths) else None
         return tuple(
             p
-            for p, names in sorted(self._importers.of(path).items())
+            for p in sorted(importers if named is None else importers.keys() & named)
             if p != path
-            and _contains(data := self.bytes_of(p), wanted)
-            and (not names or any(_contains(data, [name.encode() for name in some]) for some in names))
+            and taken(data := self.bytes_of(p))
+            and (not importers[p] or any(_contains(data, [word.encode() for word in some]) for some in importers[p]))
         )
+
+    @cached_property
+    def _naming(self) -> Mapping[str, Sequence[str]]:
+        """For each name that is defined in a file that matters, the files in which it stands."""
+        mattering = (self.bytes_of(p) for p in self._sorted_paths if self.matters(p))
+        defined = {name: list[str]() for data in mattering for name in _DEFINED.findall(data)}
+        for p in self._sorted_paths:
+            for name in defined.keys() & raw_words(self.bytes_of(p)):
+                defined[name].append(p)
+        return {name.decode("utf-8", "replace"): paths for name, paths in defined.items()}
 
     @cached_property
     def _importers(self) -> Importers:
@@ -253,6 +308,18 @@ class ProjectFiles:
             notebook_manifests=tuple((m.name, m.text) for m in source.manifests) if source is not None else (),
             override=parse_override(override) if override else None,
         )
+
+
+def _text_key(source: Source) -> tuple[int, int]:
+    """What tells a text from others, where the text itself is not kept."""
+    return len(source.text), hash(source.text)
+
+
+def _taking(name: str) -> Callable[[bytes], bool]:
+    """What tells of a file's bytes whether it calls something called `name`, or renames it."""
+    call, renaming = name.encode() + b"(", name.encode() + b" as "
+    exactly = re.compile(rb"\b%s(?:\(| as )" % re.escape(name.encode()))
+    return lambda data: (call in data or renaming in data) and exactly.search(data) is not None
 
 
 def _contains(data: bytes | None, words: Sequence[bytes]) -> bool:

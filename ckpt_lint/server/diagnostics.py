@@ -151,7 +151,7 @@ def _related(checked: Checked, related: Related, wanted: Wanted, read: Read) -> 
 def _offset(buffer: Buffer, location: Location) -> int:
     """The offset of a place as people count, as near as the text has it."""
     checked = buffer.text[buffer.lead :]
-    table = LineTable.of(checked) if buffer.lead else buffer.lines
+    table = LineTable(checked) if buffer.lead else buffer.lines
     row = min(max(location.row, 1), len(table.starts))
     return min(table.offset(row, max(location.column, 1)), table.content_end(row))
 

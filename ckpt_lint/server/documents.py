@@ -30,7 +30,7 @@ class Buffer:
     @cached_property
     def lines(self) -> LineTable:
         """Where the lines start."""
-        return LineTable.of(self.text)
+        return LineTable(self.text)
 
     @property
     def lead(self) -> int:

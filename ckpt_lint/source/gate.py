@@ -12,10 +12,11 @@ _STATE = b"state_dict"
 _TORCH = b"torch"
 _ACTIONS = (b"load", b"save")
 _DIRECT = (
-    b"torch.load", b"torch.save", b"torch_load", b"torch_save", b"load_url", b"jit.load", b"hub.load", b"serialization.",
-    b"model_zoo.load", b"distributed.checkpoint", b"dist_cp", b"accelerator.save", b"fabric.save", b"xm.save",
-    b"xla_model.save", b"WEIGHTS_ONLY_LOAD",
+    b"torch_load", b"torch_save", b"load_url", b"serialization.", b"distributed.checkpoint", b"dist_cp",
+    b"WEIGHTS_ONLY_LOAD",
 )  # fmt: skip
+_LOADS = (b"torch.load", b"jit.load", b"hub.load", b"model_zoo.load")
+_SAVES = (b"torch.save", b"accelerator.save", b"fabric.save", b"xm.save", b"xla_model.save")
 _FROM_TORCH = b"from torch"
 _TAKEN = (b"load", b"save", b"jit", b"hub", b"serialization", b"*")
 _SAVERS = (b"Accelerator", b"Fabric", b"xla")
@@ -41,13 +42,22 @@ def may_matter(data: bytes) -> bool:
 def may_act(data: bytes) -> bool:
     """Whether something may be saved or loaded in a file with these bytes, by what stands in it."""
     if _TORCH in data and any(action in data for action in _ACTIONS):
-        if any(word in data for word in _DIRECT) or _imports(data):
+        if _is_direct(data) or _imports(data):
             return True
         if any(word in data for word in _ALIASED) and _ACTION.search(data) is not None:
             return True
         if _saves(data):
             return True
     return _unpickles(data)
+
+
+def _is_direct(data: bytes) -> bool:
+    """Whether something of torch's own that saves or loads is named with its module."""
+    if b".load" in data and any(word in data for word in _LOADS):
+        return True
+    if b".save" in data and any(word in data for word in _SAVES):
+        return True
+    return any(word in data for word in _DIRECT)
 
 
 def _unpickles(data: bytes) -> bool:

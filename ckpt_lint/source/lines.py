@@ -6,24 +6,27 @@ import itertools
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LineTable:
-    """Where the lines of `text` start. Offsets and columns are characters; offsets from 0, rows and columns from 1."""
+    """Where the lines of `text` start. Offsets and columns are characters; offsets from 0, rows and columns from 1.
+
+    A text that ends in a newline has an empty last row.
+    """
 
     text: str
-    starts: tuple[int, ...]
 
-    @classmethod
-    def of(cls, text: str) -> LineTable:
-        """The table of `text`; a text that ends in a newline has an empty last row."""
-        if "\r" in text:
-            return cls(text, (0, *(match.end() for match in _LINE_END.finditer(text))))
-        lengths = map(len, text.split("\n"))  # twice as fast as the expression
-        return cls(text, tuple(itertools.accumulate(lengths, lambda start, length: start + length + 1, initial=0))[:-1])
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The offset of each line: found when it is first asked for, which it is of few texts."""
+        if "\r" in self.text:
+            return (0, *(match.end() for match in _LINE_END.finditer(self.text)))
+        lengths = map(len, self.text.split("\n"))  # twice as fast as the expression
+        return tuple(itertools.accumulate(lengths, lambda start, length: start + length + 1, initial=0))[:-1]
 
     def row(self, offset: int) -> int:
         """The row that holds the character at `offset`, the end of the text included."""

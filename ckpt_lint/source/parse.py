@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ckpt_lint.model import Location, Problem, Status
+from ckpt_lint.model import Location, Problem, Span, Status
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.dense import extent_of, pattern_depth
 from ckpt_lint.source.draft import draft
 from ckpt_lint.source.positions import NEWLINE, Places, Positions, parse_twin
-from ckpt_lint.source.slices import blanked, cut
+from ckpt_lint.source.slices import blanked, cut, leave
 
 MAX_CHAIN = 500
 """Operators, calls or attributes in a row in one expression that are still read."""
@@ -70,15 +70,15 @@ def _problem(status: Status, message: str, row: int | None = None, column: int |
     return Unparsable(Problem(status, message, where))
 
 
-def parse(code: str, *, base: int = 0, slicing: bool = True) -> Parsed:
-    """Have LibCST read one part; offsets are shifted by `base`.
+def parse(code: str, *, base: int = 0, slicing: bool = True, at: Sequence[Span] | None = None) -> Parsed:
+    """Have LibCST read one part; offsets are shifted by `base`. Of its functions only those at some places, if given.
 
     Raises Unparsable, with a row counted inside the part.
     """
     twin, whole = _twin(code), code
     if twin is not None:
         if slicing:
-            code = blanked(code, cut(code, twin))
+            code = blanked(code, cut(code, twin) if at is None else leave(code, twin, at))
         _refuse_long_chains(code, twin)
     else:
         _refuse_without_twin(code)
@@ -135,12 +135,23 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     stack: list[Any] = list(reversed(body))
     while stack:
         node = stack.pop()
+        kind = type(node)
+        if kind in _SIMPLE:
+            yield node
+            continue
         if isinstance(node, ast.stmt):
             yield node
         for name in ("finalbody", "orelse", "handlers", "cases", "body"):
             inner = getattr(node, name, None)
             if isinstance(inner, list):
                 stack.extend(reversed(inner))
+
+
+_SIMPLE = frozenset({
+    ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise, ast.Delete, ast.Assert, ast.Import,
+    ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue,
+})  # fmt: skip
+"""Statements without statements in them: most of all."""
 
 
 def _refuse_long_chains(code: str, module: ast.Module) -> None:
@@ -151,7 +162,8 @@ def _refuse_long_chains(code: str, module: ast.Module) -> None:
     for statement in _statements(module.body):
         first = getattr(statement, "body", None)
         last = first[0].lineno if isinstance(first, list) and first else (statement.end_lineno or 0)
-        if _is_dense(code[starts[statement.lineno - 1] : starts[max(last, statement.lineno)]]):
+        start, end = starts[statement.lineno - 1], starts[max(last, statement.lineno)]
+        if end - start >= MAX_DEPTH and _is_dense(code[start:end]):
             _refuse_deep(statement)
 
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ckpt_lint.model import Span
 from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.positions import NEWLINE
 
@@ -25,24 +26,29 @@ SMALL = 300
 """Characters up to which nothing is worth blanking."""
 
 _WORDS = re.compile(
-    r"state_dict|torch\s*\.\s*(?:load|save)|(?:[.( ]|^)(?:load|save)\(|save_checkpoint|load_checkpoint|load_url"
-    r"|torch_load|torch_save|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors|[\"']module\."
-    r"|(?<![a-z])save(?!_pretrained|_image|fig\(|txt\()\w*\(|last_epoch\s*=(?!=)"
+    r"state_dict|torch\s*\.\s*(?:load|save)|l(?<![^.( ]l)oad\(|s(?<![^.( ]s)ave\(|save_checkpoint|load_checkpoint|load_url"
+    r"|torch_load|torch_save|pickle|joblib|WEIGHTS_ONLY|dcp|dist_cp|rng_state|safetensors|\"module\.|'module\."
+    r"|s(?<![a-z]s)ave(?!_pretrained|_image|fig\(|txt\()\w*\(|last_epoch\s*=(?!=)"
 )
-"""What is saved, loaded or restored, and what makes a schedule anew where it was."""
+"""What is saved, loaded or restored, and what makes a schedule anew where it was.
+
+Here and below every branch begins with a letter that stands for itself, and looks behind after it: so the text is
+searched for first letters, which is several times faster than trying each branch at each place.
+"""
 
 _CONTEXT = re.compile(
-    r"(?<![A-Za-z_.])(?:checkpoint|ckpt)s?(?![A-Za-z_(])|(?:checkpoint|ckpt)_(?:path|dir|file|name)|init_process_group|DataParallel|RANK|main_process"
-    r"|ArgumentParser|parse_args|barrier\(|broadcast\w*\(|all_gather|download|urlopen|urlretrieve|requests\.|torch\.compile|GradScaler|no_grad"
-    r"|amp\.initialize\(|inference_mode|set_grad_enabled|jit\.trace|\.eval\(|\.train\(|\.backward\(|\.cuda\("
-    r"|\.to\((?:device|self\.device|args|[\"']cuda)"
+    r"c(?<![A-Za-z_.]c)(?:heckpoint|kpt)s?(?![A-Za-z_(])|c(?:heckpoint|kpt)_(?:path|dir|file|name)|init_process_group"
+    r"|DataParallel|RANK|main_process|ArgumentParser|parse_args|barrier\(|broadcast\w*\(|all_gather|download|urlopen"
+    r"|urlretrieve|requests\.|torch\.compile|GradScaler|no_grad|amp\.initialize\(|inference_mode|set_grad_enabled"
+    r"|jit\.trace|\.eval\(|\.train\(|\.backward\(|\.cuda\(|\.to\((?:device|self\.device|args|[\"']cuda)"
 )
 """What tells of the model, the ranks and the training loop around that: asked for where something is done at all."""
 
 _DEED = re.compile(
     r"state_dict\s*\(|torch\s*\.\s*(?:load|save)\b|\.\s*(?:load|save)\s*\(|load_url|torch_load|pickle|joblib"
-    r"|(?<![a-z])(?:load|save|restore|resume)(?!_(?:image|video|audio|wav|dataset|data|lora|ip_adapter|textual)|txt|s\()\w*\("
-    r"|(?:checkpoint|ckpt)\w*\("
+    r"|l(?<![a-z]l)oad@|s(?<![a-z]s)ave@|r(?<![a-z]r)e(?:store|sume)@|checkpoint\w*\(|ckpt\w*\(".replace(
+        "@", r"(?!_(?:image|video|audio|wav|dataset|data|lora|ip_adapter|textual)|txt|s\()\w*\("
+    )
 )
 _SHOWS_TORCH = re.compile(r"\.\s*(?:optim|(?:Float|Long|Byte)Tensor)\b")
 """What `source.names` tells by that a name of a star import is torch."""
@@ -71,6 +77,12 @@ _ALIAS = re.compile(
     r"(?:load|save|load_url|load_state_dict_from_url|load_state_dict|state_dict)\b(?![(\w])"
     r"|\b(?:load|save|load_url|load_state_dict_from_url)[ \t]+as[ \t]+(\w+)"
 )
+_ALIASED = re.compile(
+    r"load(?:_url|_state_dict(?:_from_url)?)?\b(?![(\w])|save\b(?![(\w])|state_dict\b(?![(\w])"
+)
+"""What an alias is of: few places, of which `_ALIAS` looks at the lines."""
+_ALIAS_LINES = 4
+
 _DEFINED = re.compile(r"\b(?:def|class)\s+\w+")
 
 
@@ -89,6 +101,7 @@ class _Stretch:
     body: list[ast.stmt]
     fixed: bool = False
     kept: bool = False
+    called: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +138,22 @@ def cut(code: str, module: ast.Module) -> list[tuple[int, int]]:
         functions,
         outside,
         busy=busy or not may_matter(code.encode("utf-8", "surrogatepass")),
-        aliases=tuple(f"{one or other}(" for one, other in _ALIAS.findall(code)),
+        aliases=tuple(f"{name}(" for name in _aliases(code)),
         starred="import *" in code,
         shared=_shared(module),
     )
+    return _cut_out(stretches)
+
+
+def leave(code: str, module: ast.Module, at: Sequence[Span]) -> list[tuple[int, int]]:
+    """Cut all functions out of `module` but those that one of the places `at` lies in; as `cut` does."""
+    stretches = sorted(_stretches(_Lines(code), module), key=lambda s: (s.start, -s.end))
+    for stretch in stretches:
+        stretch.kept = bool(stretch.name) and any(stretch.start <= span.end and span.start <= stretch.end for span in at)
+    return _cut_out(stretches)
+
+
+def _cut_out(stretches: list[_Stretch]) -> list[tuple[int, int]]:
     places, done = list[tuple[int, int]](), 0
     for stretch in stretches:
         if stretch.kept or stretch.fixed or stretch.start < done:
@@ -138,6 +163,16 @@ def cut(code: str, module: ast.Module) -> list[tuple[int, int]]:
         last = stretch.body[-1] if stretch.name else stretch.body[0]
         stretch.body[: len(stretch.body) if stretch.name else 1] = [_empty_text(stretch.body[0], last)]
     return places
+
+
+def _aliases(code: str) -> Iterator[str]:
+    """What a text calls the functions that save and load instead."""
+    for match in _ALIASED.finditer(code):
+        start = match.start()
+        for _ in range(_ALIAS_LINES):
+            start = max(code.rfind("\n", 0, start), 0)
+        for one, other in _ALIAS.findall(code[start : (code.find("\n", match.end()) + 1) or len(code)]):
+            yield one or other
 
 
 def blanked(code: str, places: list[tuple[int, int]]) -> str:
@@ -257,7 +292,7 @@ def _keep(
     that a star import may have brought torch under any name.
     """
     made = tuple(f"{name}(" for name in shared.classes.values())
-    called = frozenset(_calls(outside)) if _WORDS.search(outside.text) else frozenset[str]()
+    called = _calls(outside) if _WORDS.search(outside.text) else frozenset[str]()
     for function in functions:
         text = function.text
         named = function.name in called or any(alias in text for alias in aliases)
@@ -269,10 +304,10 @@ def _keep(
     bodies = [outside, *functions]
     fresh = [f for f in bodies if f.kept]
     for _ in range(CALL_HOPS):
-        calls = [f"{f.name}(" for f in fresh if f.name and not f.name.startswith("__")]
+        names = {f.name for f in fresh if f.name and not f.name.startswith("__")}
         inner = {name for f in fresh for name in _calls(f)}
         left = [f for f in bodies if not f.kept]
-        fresh = [f for f in left if _called_as(f, shared) in inner or any(call in f.text for call in calls)]
+        fresh = [f for f in left if _called_as(f, shared) in inner or not names.isdisjoint(_calls(f))]
         for function in fresh:
             function.kept = True
 
@@ -286,9 +321,11 @@ def _called_as(function: _Stretch, shared: _Shared) -> str:
     return shared.classes.get(function.holder, "") if function.name == "__init__" else function.name
 
 
-def _calls(body: _Stretch) -> list[str]:
+def _calls(body: _Stretch) -> frozenset[str]:
     """The last names of what is called."""
-    return _CALL.findall(body.text if body.name else _DEFINED.sub("", body.text))
+    if body.called is None:
+        body.called = frozenset(_CALL.findall(body.text if body.name else _DEFINED.sub("", body.text)))
+    return body.called
 
 
 def _keep_ties(functions: list[_Stretch], shared: _Shared) -> None:
@@ -314,6 +351,10 @@ def _keep_ties(functions: list[_Stretch], shared: _Shared) -> None:
 
 def _touches(text: str, variables: frozenset[str], *, attributes: bool) -> bool:
     """Whether a body changes an attribute of anything, where `attributes` says so, or one of `variables`."""
+    if "global " in text:
+        return True
+    if not attributes and variables.isdisjoint(_NAME.findall(text)):
+        return False
     for match in _CHANGED.finditer(text):
         if attributes or (match[1] or match[2] or match[3]) in variables:
             return True
@@ -327,7 +368,7 @@ def _touches(text: str, variables: frozenset[str], *, attributes: bool) -> bool:
             return True
         if several and ("." in targets or "[" in targets) and not variables.isdisjoint(_NAME.findall(targets)):
             return True
-    return "global " in text
+    return False
 
 
 def _shared(module: ast.Module) -> _Shared:

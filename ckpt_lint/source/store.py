@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -32,16 +33,58 @@ def encode(root: t.Node) -> bytes:
     return marshal.dumps((FORMAT, _rows(root)))
 
 
+def encode_linked(nodes: Sequence[t.Node]) -> bytes:
+    """The same of the nodes of a linked tree, in pre-order."""
+    return marshal.dumps((FORMAT, _rows_of(nodes)))
+
+
 def same(one: t.Node, other: t.Node) -> bool:
     """Whether two trees are equal, in every node, place and value."""
     return _rows(one) == _rows(other)
 
 
+def alike(one: t.Node, other: t.Node) -> bool:
+    """Whether two trees are equal in what both of them hold: the body of a function may be blank in either."""
+    stack: list[tuple[Any, Any]] = [(one, other)]
+    while stack:
+        mine, its = stack.pop()
+        if mine is its:  # None: `**more` in a dict
+            continue
+        kind = type(mine)
+        if kind is not type(its) or mine.start != its.start or mine.end != its.end:
+            return False
+        left_out = kind is t.FunctionDef and (_is_blank(mine.body) or _is_blank(its.body))
+        for name, is_child in FIELDS[kind]:
+            if left_out and name == "body":
+                continue
+            value, its_value = getattr(mine, name), getattr(its, name)
+            if not is_child:
+                if value != its_value or type(value) is not type(its_value):
+                    return False
+            elif isinstance(value, t.Node) and isinstance(its_value, t.Node):
+                stack.append((value, its_value))
+            elif isinstance(value, tuple) and isinstance(its_value, tuple) and len(value) == len(its_value):
+                stack.extend(zip(value, its_value))
+            elif value is not its_value:
+                return False
+    return True
+
+
+def _is_blank(body: t.Block) -> bool:
+    """Whether slicing has left nothing of a body but a string of blanks (see `slices`)."""
+    first = body[0] if len(body) == 1 else None
+    return isinstance(first, t.ExprStmt) and isinstance(first.value, t.Constant) and first.value.value == ""
+
+
 def _rows(root: t.Node) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
     nodes = list(t.walk(root))
     for index, node in enumerate(nodes):
         node.index = index
+    return _rows_of(nodes)
+
+
+def _rows_of(nodes: Sequence[t.Node]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
     for node in nodes:
         row: list[Any] = [CODES[type(node)], node.start, node.end]
         for name, is_child in FIELDS[type(node)]:

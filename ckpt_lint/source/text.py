@@ -212,7 +212,7 @@ def _decode(data: bytes, encoding: str) -> str | Problem:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        row = LineTable.of(data[: error.start].decode("latin-1")).row(error.start)
+        row = LineTable(data[: error.start].decode("latin-1")).row(error.start)
         byte = data[error.start : error.start + 1].hex()
         return Problem(Status.BAD_ENCODING, f"byte 0x{byte} is not {encoding} text", Location(row, 1))
     except UnicodeError as error:
@@ -266,7 +266,7 @@ def _assemble(
         text=text,
         parts=tuple(parts),
         cells=tuple(cells),
-        lines=LineTable.of(text),
+        lines=LineTable(text),
         data=data,
         encoding=encoding,
         bom=bom,

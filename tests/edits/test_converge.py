@@ -28,7 +28,7 @@ from tests.shapes import shapes
 def calls(source: Source) -> Iterator[tuple[ast.Call, Span]]:
     """The calls of `torch.load` that the parser can place (not those in f-strings, before Python 3.12)."""
     for part in source.parts:
-        lines = LineTable.of(part.code)
+        lines = LineTable(part.code)
         for node in ast.walk(ast.parse(part.code)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                 start = part.span.start + lines.offset_utf8(node.lineno, node.col_offset)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ckpt_lint import engine
-from ckpt_lint.model import Problem
+from ckpt_lint.model import Problem, Span
 from ckpt_lint.settings import Settings
 from ckpt_lint.source import store
 from ckpt_lint.source import tree as t
@@ -80,6 +80,34 @@ def test_both_recorders_write_the_same_of_real_code(path: Path) -> None:
     assert agree(path.read_bytes().decode("utf-8", "surrogateescape"))
 
 
+TWO = """\
+import torch
+
+
+def one(path):
+    a = torch.load(path)
+{pad}    return a
+
+
+def two(path):
+{pad}    return {**path}
+"""
+PADDED = TWO.replace("{pad}", "".join(f"    value_{n} = path + {n}\n" for n in range(40)))
+EVERYWHERE = [Span(0, 10_000_000)]
+
+
+def test_what_libcst_left_out_is_no_difference_and_what_it_read_is() -> None:
+    place = PADDED.index("torch.load")
+    part = parse(PADDED, at=[Span(place, place)])
+    whole = parse(PADDED, slicing=False)
+    assert part.size < 0.6 * whole.size
+    assert store.alike(part.module, whole.module) and store.alike(whole.module, part.module)
+    for old, new in (("value_7 =", "value_8 ="), ("+ 7", "+ 8"), ("(path)", "(pith)"), ("def two", "def twi"), ("a\n", "b\n")):
+        assert not store.alike(part.module, parse(PADDED.replace(old, new), slicing=False).module), old
+    other = PADDED.replace("**path", "path: path").ljust(len(PADDED))
+    assert not store.alike(parse(other, slicing=False).module, whole.module)
+
+
 def test_trees_that_differ_in_one_value_or_place_are_told_apart() -> None:
     tree = parse("x = 1\ny = f(a)\n").module
     for other in ("x = 2\ny = f(a)\n", "x = 1\ny =  f(a)\n", "x = 1\ny = f(b)\n", "x = 1\ny = f\n"):
@@ -127,10 +155,10 @@ def test_what_libcst_confirms_is_the_draft_itself(tmp_path: Path) -> None:
     assert not isinstance(source, Problem)
     drafted = read_modules(source)
     assert drafted.is_draft and not drafted.parsed
-    sure = confirmed(source, drafted)
+    sure = confirmed(source, drafted, at=EVERYWHERE)
     assert sure.modules is drafted.modules and sure.parsed > 0 and not sure.is_draft
     wrong = Read((ModuleFacts("a.py", t.Module(0, 0, ())),), (), 0, is_draft=True)
-    assert confirmed(source, wrong).modules[0].nodes[0].end == len(LOAD)
+    assert confirmed(source, wrong, at=EVERYWHERE).modules[0].nodes[0].end == len(LOAD)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

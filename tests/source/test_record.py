@@ -119,6 +119,7 @@ def test_a_tree_comes_back_from_disk_as_it_was() -> None:
     root = parse(SYNTAX, slicing=False).module
     t.link(root)
     again = store.decode(store.encode(root))
+    assert store.encode_linked(t.link(root)) == store.encode(root)
     t.link(again)
     assert repr(again) == repr(root)
     assert [n.index for n in t.walk(again)] == [n.index for n in t.walk(root)]

@@ -58,7 +58,7 @@ def test_places_agree_with_the_parser(shape):
 
 @given(st.text(alphabet="ab \r\n\f\x0b\x1c\u2028\u00e9\U0001f600", max_size=40))
 def test_line_table(text):
-    lines = LineTable.of(text)
+    lines = LineTable(text)
     pieces = [text[start : lines.end(row)] for row, start in enumerate(lines.starts, 1)]
     assert "".join(pieces) == text
     for row, piece in enumerate(pieces, 1):
