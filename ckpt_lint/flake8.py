@@ -10,6 +10,7 @@ import argparse
 import ast
 import dataclasses
 import functools
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from multiprocessing.util import Finalize
@@ -27,7 +28,7 @@ from ckpt_lint.rules import ALL
 from ckpt_lint.run import Mode, Worker
 from ckpt_lint.select import PREFIX, UnknownSelector, selected_by
 from ckpt_lint.settings import Settings
-from ckpt_lint.source.collector import collector_off
+from ckpt_lint.source.collector import collector_aside
 
 UNCHECKED = "E902"
 """flake8's own code for a file that it could not read; it stands for what we could not check."""
@@ -48,8 +49,9 @@ class Plugin:
 
     @classmethod
     def parse_options(cls, options: argparse.Namespace) -> None:
-        """Keep flake8's options; it gives them once, before the first file."""
+        """Keep flake8's options; it gives them once, before the first file and before it starts processes."""
         cls.options = options
+        gc.freeze()  # what is imported stays: no collection need look through it
 
     def run(self) -> Iterator[Row]:
         """Row from 1, column from 0, and `CODE message`. Raises flake8's ExecutionError for a bad configuration."""
@@ -64,7 +66,7 @@ class Plugin:
             if problem.status is not Status.SYNTAX_ERROR:
                 yield *_position(problem), f"{UNCHECKED} ckpt-lint could not check this: {problem.message}", type(self)
 
-    @collector_off()
+    @collector_aside()
     def _outcome(self) -> Outcome:
         options = self.options
         path, text = self.filename, "".join(self.lines)

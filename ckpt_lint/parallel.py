@@ -9,10 +9,11 @@ from __future__ import annotations
 import concurrent.futures as futures
 import gc
 import multiprocessing
+import pickle
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 
@@ -21,16 +22,21 @@ from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Problem, Status
 from ckpt_lint.processes import Call, Processes
 from ckpt_lint.run import FileResult, Mode, Worker
+from ckpt_lint.targets import Targets
+from ckpt_lint.workspace import Workspace
 
 PARTS_PER_PROCESS = 24
 """Parts of a process's stretch, handed out one by one: so many that the processes end at about the same time."""
+
+MUCH_GARBAGE = 4_000
+"""Syntax facts of dropped projects from which all memory is searched for them."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
 
 
 def run_parallel(
-    waiting: Sequence[Target], sizes: Sequence[int], configs: Configs, mode: Mode, *, jobs: int
+    waiting: Iterable[Target], sizes: Sequence[int], configs: Configs, mode: Mode, *, jobs: int
 ) -> Iterator[FileResult]:
     """The results of all targets, of so many bytes each, in their order.
 
@@ -38,29 +44,29 @@ def run_parallel(
     again.
     """
     parts = list(_parts(waiting, sizes, jobs))
-    done = dict[int, Sequence[FileResult | None]]()
+    done = dict[int, Iterable[FileResult]]()
     shown = 0
     while shown < len(parts):
         plan = _Plan(parts, [number for number in range(shown, len(parts)) if number not in done], jobs)
         with _pool(jobs, configs, mode) as pool, suppress(BrokenProcessPool):
             for future in futures.as_completed(pool.submit_for(plan.next_for) for _ in range(plan.left)):
-                number, results = future.result()
+                number, told = future.result()
                 plan.at.discard(number)
-                done[number] = results
+                done[number] = _whole(parts[number], told)
                 while shown in done:
-                    yield from _whole(parts[shown], done.pop(shown))  # and let go of it: there may be hundreds of thousands
+                    yield from done.pop(shown)  # and let go of it: there may be hundreds of thousands
                     shown += 1
         for number in sorted(plan.at):
-            done[number] = list(_halved(parts[number], configs, mode))
+            done[number] = list(_halved(list(parts[number]), configs, mode))
         while shown in done:
-            yield from _whole(parts[shown], done.pop(shown))
+            yield from done.pop(shown)
             shown += 1
 
 
 class _Plan:
     """Which part each process does next: those of its stretch in their order, then the last of the longest one."""
 
-    def __init__(self, parts: Sequence[Sequence[Target]], numbers: Sequence[int], jobs: int) -> None:
+    def __init__(self, parts: Sequence[Targets], numbers: Sequence[int], jobs: int) -> None:
         self._parts = parts
         share = -(-len(numbers) // jobs)
         self._stretches = [deque(numbers[start * share : (start + 1) * share]) for start in range(jobs)]
@@ -78,17 +84,17 @@ class _Plan:
         return _check_all, (number, self._parts[number]), {}
 
 
-def _parts(waiting: Sequence[Target], sizes: Sequence[int], jobs: int) -> Iterator[list[Target]]:
+def _parts(waiting: Iterable[Target], sizes: Sequence[int], jobs: int) -> Iterator[Targets]:
     """The targets in runs of about the same size."""
     share = max(1, sum(sizes) // (jobs * PARTS_PER_PROCESS))
-    part, total = list[Target](), 0
+    part, total = Targets(), 0
     for target, size in zip(waiting, sizes):
         part.append(target)
         total += size
         if total >= share:
             yield part
-            part, total = [], 0
-    if part:
+            part, total = Targets(), 0
+    if len(part):
         yield part
 
 
@@ -105,14 +111,32 @@ def _begin(configs: Configs, mode: Mode) -> None:
     _worker.append(Worker(configs, mode))
 
 
-def _check_all(number: int, targets: Sequence[Target]) -> tuple[int, list[FileResult | None]]:
-    """The number of a part, and its results; None for a file of which there is nothing to say, as of most."""
-    results = (_worker[0].check(target) for target in targets)
-    return number, [None if one == FileResult(Outcome(one.outcome.path)) else one for one in results]
+def _check_all(number: int, targets: Iterable[Target]) -> tuple[int, bytes]:
+    """The number of a part, and by their place in it, packed, the results of which there is something to say: of few."""
+    results = ((place, target, _worker[0].check(target)) for place, target in enumerate(targets))
+    told = {place: result for place, target, result in results if result != _plain(target)}
+    _tidy(_worker[0].workspace)
+    return number, pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
 
 
-def _whole(targets: Sequence[Target], results: Sequence[FileResult | None]) -> Iterator[FileResult]:
-    return (one or FileResult(Outcome(target.path)) for target, one in zip(targets, results))
+def _tidy(workspace: Workspace) -> None:
+    """Free what is no longer needed: of what is new since the last time, or, where much was let go of, of everything."""
+    if workspace.garbage > MUCH_GARBAGE:
+        gc.collect()
+        workspace.garbage = 0
+    else:
+        gc.collect(0)
+
+
+def _plain(target: Target) -> FileResult:
+    return FileResult(Outcome(target.path))
+
+
+def _whole(targets: Iterable[Target], packed: bytes) -> Iterator[FileResult]:
+    """All results of a part, unpacked when they are asked for: they may have to wait for those of others."""
+    told: dict[int, FileResult] = pickle.loads(packed)
+    for place, target in enumerate(targets):
+        yield told.pop(place) if place in told else _plain(target)
 
 
 def _halved(targets: Sequence[Target], configs: Configs, mode: Mode) -> Iterator[FileResult]:

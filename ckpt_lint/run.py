@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from ckpt_lint.project.imports import own_imports
 from ckpt_lint.settings import Settings
 from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.gate import may_matter
+from ckpt_lint.targets import Targets
 
 if TYPE_CHECKING:
     from ckpt_lint.source.cache import FactCache
@@ -72,17 +74,19 @@ def run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -
 
 
 def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
-    waiting = list(targets)
-    sizes = [_size(target) for target in waiting]
-    for target in waiting:
+    waiting, sizes = Targets(), array("Q")
+    for target in targets:
+        waiting.append(target)
+        sizes.append(_size(target))
         configs.settings_for(target.path)  # a wrong configuration is told before anything is checked
     known = _known(waiting, configs, mode)
     if known is None:
         yield from _judged(waiting, sizes, configs, mode, jobs=jobs)
         return
     verdicts = [known.of(target) for target in waiting]
-    left = [(target, size) for target, size, verdict in zip(waiting, sizes, verdicts) if verdict is None]
-    judged = _judged([target for target, _ in left], [size for _, size in left], configs, mode, jobs=jobs)
+    left = Targets(target for target, verdict in zip(waiting, verdicts) if verdict is None)
+    sizes = array("Q", (size for size, verdict in zip(sizes, verdicts) if verdict is None))
+    judged = _judged(left, sizes, configs, mode, jobs=jobs)
     fresh = []
     for verdict in verdicts:
         if verdict is not None:
@@ -94,7 +98,7 @@ def _run(targets: Iterable[Target], configs: Configs, mode: Mode, *, jobs: int) 
     known.keep(fresh)
 
 
-def _known(waiting: Sequence[Target], configs: Configs, mode: Mode) -> Verdicts | None:
+def _known(waiting: Targets, configs: Configs, mode: Mode) -> Verdicts | None:
     """The verdicts of earlier runs, where they are of use: not where files are fixed, nor for a few plain ones."""
     if mode.cache is None or mode.applicabilities:
         return None
@@ -117,9 +121,7 @@ def _with_source(outcome: Outcome, settings: Settings) -> FileResult:
     return FileResult(outcome, None if isinstance(source, Problem) else source)
 
 
-def _judged(
-    waiting: Sequence[Target], sizes: Sequence[int], configs: Configs, mode: Mode, *, jobs: int
-) -> Iterator[FileResult]:
+def _judged(waiting: Targets, sizes: Sequence[int], configs: Configs, mode: Mode, *, jobs: int) -> Iterator[FileResult]:
     if jobs == 1 or sum(sizes) < PAYS_FROM:
         worker = Worker(configs, mode)
         yield from (worker.check(target) for target in waiting)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +55,7 @@ class _Project:
 class Verdicts:
     """The verdicts that are kept in a cache folder, as one run over `targets` sees them."""
 
-    def __init__(self, folder: str, configs: Configs, targets: Sequence[Target]) -> None:
+    def __init__(self, folder: str, configs: Configs, targets: Iterable[Target]) -> None:
         self.folder = os.path.join(folder, "verdicts")
         self.configs = configs
         self.disk = Disk()
@@ -85,7 +85,7 @@ class Verdicts:
                 os.makedirs(self.folder, exist_ok=True)
                 write_whole(project.place, _encoded(project.table))
 
-    def _found(self, targets: Sequence[Target]) -> Iterable[_Project]:
+    def _found(self, targets: Iterable[Target]) -> Iterable[_Project]:
         found: dict[str, _Project] = {}
         for target in targets:
             if target.problem is None and not target.checkpoint:

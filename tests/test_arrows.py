@@ -19,7 +19,7 @@ LAYERS = (
     ("facts",),
     ("rules",),
     ("engine", "suppress", "directives", "unused", "add_noqa", "fingerprints"),
-    ("select", "config", "discover", "workspace", "write"),
+    ("select", "config", "discover", "targets", "workspace", "write"),
     ("checkpoint_file", "verdict_keys", "verdicts", "file_verdicts", "run", "parallel"),
     ("baseline",),
     ("report",),

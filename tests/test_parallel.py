@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,10 @@ import pytest
 from ckpt_lint import parallel
 from ckpt_lint.config import Configs
 from ckpt_lint.discover import Target
-from ckpt_lint.model import Status
+from ckpt_lint.model import Outcome, Status
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import PAYS_FROM, FileResult, Mode
+from ckpt_lint.workspace import Workspace
 
 NET = """\
 import torch
@@ -101,7 +105,7 @@ def test_a_process_that_dies_loses_nothing(project: Path, one: tuple[list[dict[s
 def test_the_file_that_kills_its_process_is_named_and_the_others_are_checked(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deadly(number: int, targets: Sequence[Target]) -> tuple[int, list[FileResult | None]]:
+    def deadly(number: int, targets: Iterable[Target]) -> tuple[int, bytes]:
         if any("train_03" in target.path for target in targets):
             os._exit(1)
         return checked(number, targets)
@@ -181,3 +185,57 @@ def _wait_until_idle(pids: Sequence[int]) -> None:
 def _processor_time(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])  # utime and stime, in clock ticks; see proc(5)
+
+
+class Circular:
+    """Checks nothing, and leaves behind what only the collector frees."""
+
+    def __init__(self) -> None:
+        self.left: list[weakref.ref[list[object]]] = []
+        self.workspace = Workspace()
+
+    def check(self, target: Target) -> FileResult:
+        class Ring(list[object]):
+            pass
+
+        ring = Ring()
+        ring.append(ring)
+        self.left.append(weakref.ref(ring))
+        notes = ("noted",) if target.path.endswith("1.py") else ()
+        return FileResult(Outcome(target.path, notes=notes))
+
+
+def test_plain_results_are_not_handed_over_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Circular()
+    monkeypatch.setattr(parallel, "_worker", [worker])
+    targets = [Target(f"m{number}.py") for number in range(13)]
+    gc.disable()
+    try:
+        number, packed = parallel._check_all(3, targets)
+    finally:
+        gc.enable()
+    assert number == 3 and sorted(pickle.loads(packed)) == [1, 11] and len(worker.left) == len(targets)
+    assert [ring for ring in worker.left if ring() is not None] == []
+    results = list(parallel._whole(targets, packed))
+    assert [result.outcome.path for result in results] == [target.path for target in targets]
+    assert [result.outcome.path for result in results if result.outcome.notes] == ["m1.py", "m11.py"]
+
+
+def test_what_much_was_let_go_of_is_freed_after_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Circular()
+    monkeypatch.setattr(parallel, "_worker", [worker])
+    gc.collect()
+    gc.disable()
+    try:
+        worker.check(Target("old.py"))
+        kept = worker.left[0]
+        held = kept()
+        gc.collect(0)
+        del held  # known for long when it becomes garbage
+        parallel._check_all(0, [])
+        assert kept() is not None
+        worker.workspace.garbage = parallel.MUCH_GARBAGE + 1
+        parallel._check_all(1, [])
+        assert kept() is None and worker.workspace.garbage == 0
+    finally:
+        gc.enable()

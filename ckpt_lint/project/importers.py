@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ckpt_lint.project.imports import MAX_HOPS, imports, targets_of
@@ -14,30 +16,43 @@ SEARCHES = 3
 """So many questions cost about as much, asked of all files, as to turn the imports of all files round."""
 
 
+_BITS = 32
+
+
 class Importers:
     """For each file of a project the files that import it, themselves or through a package that hands it on.
 
-    The imports of a file are told from its bytes and not kept: what is kept is one list of paths a file.
+    The imports of a file are told from its bytes and not kept. What is kept is a number for each that reaches a file of
+    the project: the place of the imported file in the sorted `paths`, and behind it that of the file that imports it.
     """
 
     def __init__(self, places: Places, paths: Iterable[str], bytes_of: Callable[[str], bytes]) -> None:
         self.places = places
-        self.bytes_of = bytes_of
-        self._direct: dict[str, list[str]] = {}
-        for path in paths:
-            files = {file for found in imports(bytes_of(path)) for file in targets_of(places, path, found)}
-            for file in files:
-                self._direct.setdefault(file, []).append(path)
+        self._paths = sorted(paths)
+        self._pairs = array("Q", sorted(self._found(bytes_of)))
+
+    def _found(self, bytes_of: Callable[[str], bytes]) -> Iterator[int]:
+        numbers = {path: number for number, path in enumerate(self._paths)}
+        for number, path in enumerate(self._paths):
+            files = {file for found in imports(bytes_of(path)) for file in targets_of(self.places, path, found)}
+            yield from ((numbers[file] << _BITS) | number for file in files if file in numbers)
+
+    def _direct(self, target: str) -> Iterator[str]:
+        """The files of which an import means `target`, in sorted order."""
+        number = bisect_left(self._paths, target)
+        if number < len(self._paths) and self._paths[number] == target:
+            first, last = (bisect_left(self._pairs, one << _BITS) for one in (number, number + 1))
+            yield from (self._paths[pair & ((1 << _BITS) - 1)] for pair in self._pairs[first:last])
 
     def of(self, target: str) -> dict[str, list[frozenset[str]]]:
         """The files that import `target`; where names are listed, if they contain a name of one of them."""
-        out: dict[str, list[frozenset[str]]] = {path: [] for path in self._direct.get(target, ())}
+        out: dict[str, list[frozenset[str]]] = {path: [] for path in self._direct(target)}
         certain = set(out)
         for package in sorted(self._packages_above(target)):
             handed = self.places.handed_on(package, mattering=False)
             if target in handed:
                 names = handed[target]
-                for path in self._direct.get(package, ()):
+                for path in self._direct(package):
                     if names is None:
                         certain.add(path)
                         out[path] = []
@@ -50,6 +65,6 @@ class Importers:
         found: set[str] = set()
         level = {target}
         for _ in range(MAX_HOPS):
-            level = {path for below in level for path in self._direct.get(below, ()) if path.endswith("__init__.py")} - found
+            level = {path for below in level for path in self._direct(below) if path.endswith("__init__.py")} - found
             found |= level
         return found
