@@ -29,7 +29,10 @@ PARTS_PER_PROCESS = 24
 """Parts of a process's stretch, handed out one by one: so many that the processes end at about the same time."""
 
 MUCH_GARBAGE = 4_000
-"""Syntax facts of dropped projects from which all memory is searched for them."""
+"""Syntax facts of dropped projects from which all memory is searched for them, unless many more are in use."""
+
+SEARCHED_FOR = 0.25
+"""The share that these must be of those in use: a search looks through the latter, too."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
@@ -121,7 +124,7 @@ def _check_all(number: int, targets: Iterable[Target]) -> tuple[int, bytes]:
 
 def _tidy(workspace: Workspace) -> None:
     """Free what is no longer needed: of what is new since the last time, or, where much was let go of, of everything."""
-    if workspace.garbage > MUCH_GARBAGE:
+    if workspace.garbage > max(MUCH_GARBAGE, SEARCHED_FOR * workspace.in_use):
         gc.collect()
         workspace.garbage = 0
     else:

@@ -149,8 +149,13 @@ class Workspace:
                 known.drop()
                 self._collect()
 
+    @property
+    def in_use(self) -> int:
+        """How many syntax facts are held that may be asked for."""
+        return sum(known.files.nodes for known in self.known.values())
+
     def _held(self) -> int:
-        return self.garbage + sum(known.files.nodes for known in self.known.values())
+        return self.garbage + self.in_use
 
     def _collect(self) -> None:
         """Facts name one another: what was let go of is freed when the collector is asked, which takes its time."""

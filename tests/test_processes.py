@@ -64,7 +64,7 @@ def test_errors_are_raised_here_and_the_process_goes_on() -> None:
             processes.submit(Odd).result(TIMEOUT)
         with pytest.raises(TypeError, match="cannot be handed over"):
             processes.submit(threading.Lock).result(TIMEOUT)
-        with pytest.raises((AttributeError, TypeError), match="pickle|local object"):
+        with pytest.raises((AttributeError, TypeError), match=r"pickle|local object"):
             processes.submit(lambda: 1).result(TIMEOUT)
         assert processes.submit(abs, -1).result(TIMEOUT) == 1
 
