@@ -23,16 +23,9 @@ from ckpt_lint.model import Outcome, Problem, Status
 from ckpt_lint.processes import Call, Processes
 from ckpt_lint.run import FileResult, Mode, Worker
 from ckpt_lint.targets import Targets
-from ckpt_lint.workspace import Workspace
 
 PARTS_PER_PROCESS = 24
 """Parts of a process's stretch, handed out one by one: so many that the processes end at about the same time."""
-
-MUCH_GARBAGE = 4_000
-"""Syntax facts of dropped projects from which all memory is searched for them, unless many more are in use."""
-
-SEARCHED_FOR = 0.25
-"""The share that these must be of those in use: a search looks through the latter, too."""
 
 _worker: list[Worker] = []
 """The worker of a child process, set once when it starts."""
@@ -118,17 +111,8 @@ def _check_all(number: int, targets: Iterable[Target]) -> tuple[int, bytes]:
     """The number of a part, and by their place in it, packed, the results of which there is something to say: of few."""
     results = ((place, target, _worker[0].check(target)) for place, target in enumerate(targets))
     told = {place: result for place, target, result in results if result != _plain(target)}
-    _tidy(_worker[0].workspace)
+    gc.collect(0)  # what is new since the last time, and garbage already
     return number, pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
-
-
-def _tidy(workspace: Workspace) -> None:
-    """Free what is no longer needed: of what is new since the last time, or, where much was let go of, of everything."""
-    if workspace.garbage > max(MUCH_GARBAGE, SEARCHED_FOR * workspace.in_use):
-        gc.collect()
-        workspace.garbage = 0
-    else:
-        gc.collect(0)
 
 
 def _plain(target: Target) -> FileResult:

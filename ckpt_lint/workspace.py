@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_NODES = 290_000
 """Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
 
+LITTLE = 4_000
+"""Syntax facts that were let go of and may wait to be freed: more if far more are in use, for a search looks at all."""
+
 CHARACTERS_A_NODE = 6
 """How much text is taken for one syntax fact before it is read; of real files, sliced, it is some 20."""
 
@@ -141,7 +144,7 @@ class Workspace:
     def _trim(self, project: KnownProject, coming: int) -> None:
         """Make room for the facts of a text of `coming` characters: at the cost of other projects before the own."""
         wanted = coming // CHARACTERS_A_NODE
-        if self.garbage and self._held() + wanted > MAX_NODES:
+        if self.garbage > max(LITTLE, self._in_use() // 4) or (self.garbage and self._held() + wanted > MAX_NODES):
             self._collect()
         for known in (*(other for other in self.known.values() if other is not project), project):
             if known.files.nodes and self._held() + wanted > MAX_NODES:
@@ -149,13 +152,11 @@ class Workspace:
                 known.drop()
                 self._collect()
 
-    @property
-    def in_use(self) -> int:
-        """How many syntax facts are held that may be asked for."""
+    def _in_use(self) -> int:
         return sum(known.files.nodes for known in self.known.values())
 
     def _held(self) -> int:
-        return self.garbage + self.in_use
+        return self.garbage + self._in_use()
 
     def _collect(self) -> None:
         """Facts name one another: what was let go of is freed when the collector is asked, which takes its time."""
