@@ -22,7 +22,6 @@ from ckpt_lint.discover import Target
 from ckpt_lint.model import Outcome, Status
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import PAYS_FROM, FileResult, Mode
-from ckpt_lint.workspace import Workspace
 
 NET = """\
 import torch
@@ -192,7 +191,6 @@ class Circular:
 
     def __init__(self) -> None:
         self.left: list[weakref.ref[list[object]]] = []
-        self.workspace = Workspace()
 
     def check(self, target: Target) -> FileResult:
         class Ring(list[object]):
@@ -219,23 +217,3 @@ def test_plain_results_are_not_handed_over_and_nothing_is_left(monkeypatch: pyte
     results = list(parallel._whole(targets, packed))
     assert [result.outcome.path for result in results] == [target.path for target in targets]
     assert [result.outcome.path for result in results if result.outcome.notes] == ["m1.py", "m11.py"]
-
-
-def test_what_much_was_let_go_of_is_freed_after_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Circular()
-    monkeypatch.setattr(parallel, "_worker", [worker])
-    gc.collect()
-    gc.disable()
-    try:
-        worker.check(Target("old.py"))
-        kept = worker.left[0]
-        held = kept()
-        gc.collect(0)
-        del held  # known for long when it becomes garbage
-        parallel._check_all(0, [])
-        assert kept() is not None
-        worker.workspace.garbage = parallel.MUCH_GARBAGE + 1
-        parallel._check_all(1, [])
-        assert kept() is None and worker.workspace.garbage == 0
-    finally:
-        gc.enable()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from ckpt_lint.discover import discover
 from ckpt_lint.model import Outcome
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import Mode, run
+from ckpt_lint.source import tree as t
+from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.workspace import KnownProject
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -53,3 +58,28 @@ def test_a_project_that_is_left_makes_room_first(two_projects: None, monkeypatch
     monkeypatch.setattr(workspace, "MAX_NODES", 1_200)
     outcomes()
     assert dropped and dropped[0] == "one"
+
+
+@pytest.mark.parametrize(("little", "freed"), [(0, True), (1_000_000, False)])
+def test_what_was_let_go_of_is_freed_once_it_is_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, little: int, freed: bool
+) -> None:
+    """Facts name one another, and nothing collects them while files are judged but what is asked for here."""
+    for number in range(5):
+        shutil.copytree(FIXTURES / "projects" / "classifier", tmp_path / f"p{number}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(workspace, "LITTLE", little)
+    kept: list[weakref.ref[ModuleFacts]] = []
+    init = ModuleFacts.__init__
+
+    def watched(self: ModuleFacts, path: str, *rest: t.Module, **more: str) -> None:
+        if f"{os.sep}p0{os.sep}" in path:
+            kept.append(weakref.ref(self))
+        init(self, path, *rest, **more)
+
+    monkeypatch.setattr(ModuleFacts, "__init__", watched)
+    gc.collect()
+    configs = Configs(ALL, [])
+    results = run(discover(["."], configs), configs, Mode(), jobs=1)
+    alive = [sum(one() is not None for one in kept) for result in results if "p4" in result.outcome.path]
+    assert kept and (alive[-1] == 0) is freed
