@@ -97,6 +97,21 @@ def test_a_process_that_checks_a_flood_stays_under_128_mb(name: str, tmp_path: P
     assert peak < 128 << 10
 
 
+IMPORTED = """
+import contextlib, io, sys
+from ckpt_lint.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    code = main(["check", "--isolated", "--no-cache", sys.argv[1]])
+print(code, *(name for name in sys.modules if name.startswith(("ckpt_lint.rules", "ckpt_lint.facts", "ckpt_lint.engine"))))
+"""
+
+
+def test_a_checkpoint_file_needs_no_rule_about_code(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(hostile_floods.torch_zip(pickle.dumps({"epoch": 1}, protocol=2)))
+    done = subprocess.run([sys.executable, "-c", IMPORTED, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
+
 
 def test_the_same_file_ends_at_the_same_place() -> None:
     data = FLOODS["SETITEM"](4_000_000)
