@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ckpt_lint.artifact.access import BLOCK, RandomAccess
-from ckpt_lint.artifact.cursor import Cursor
+from ckpt_lint.artifact.cursor import Cursor, Truncated
 from ckpt_lint.artifact.draft import Draft, PickleRun, no_persistent, storage_facts
 from ckpt_lint.artifact.facts import MemberFacts
+from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import item_size
-from ckpt_lint.artifact.storages import LegacyStorages
+from ckpt_lint.artifact.storages import LegacyStorages, storage_dtype
 from ckpt_lint.artifact.torchzip import run_stacked
 from ckpt_lint.artifact.values import Storage, Value, hashable
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+_LAST_PROTOCOL = 5
 _TAR = "Cannot use ``weights_only=True`` with files saved in the legacy .tar format."
 TAR_PICKLES = ("pickle", "storages", "tensors", "sys_info")
 _CORRUPT = "Invalid magic number; corrupt file?"
@@ -73,6 +75,8 @@ def _read_plain(draft: Draft, cursor: Cursor, run: PickleRun) -> None:
     draft.kind, draft.title = "pickle", "a plain pickle"
     if run.machine.finished:
         draft.root, draft.has_root = run.machine.result, True
+        if max(run.machine.protocols, default=0) > _LAST_PROTOCOL:
+            draft.problem("damage", "its pickle names a protocol that does not exist: no Python reads it")
         end = run_stacked(draft, cursor, None)
         if end < draft.access.size:
             left = draft.access.size - end
@@ -135,6 +139,9 @@ def _walk_storages(draft: Draft, storages: LegacyStorages, keys: Value, offset: 
         places[storage.key] = offset + 8
         offset += 8 + size
     draft.storages = [replace(fact, offset=places.get(fact.key)) for fact in draft.storages]
+    for key in storages.found:
+        if str(key) not in places:
+            draft.problem("damage", f"its list of storages lacks {str(key)[:80]!r}: those tensors hold whatever lay in memory")
     if offset < draft.access.size:
         draft.metadata.append(("bytes behind the storages", str(draft.access.size - offset)))
         run_stacked(draft, cursor_at(draft, offset), None)
@@ -199,14 +206,63 @@ class TarStorages:
 
 
 def _read_tar_pickles(draft: Draft) -> None:
-    """Every pickle of every member; raw tensor data stands between them in `storages` and `tensors`."""
+    """Every pickle of every member."""
     for member in draft.members:
         if member.name.lstrip("./") not in TAR_PICKLES:
             continue
         cursor = cursor_at(draft, member.offset + 512)
-        role = "object" if member.name.lstrip("./") == "pickle" else "header"
-        run = draft.run_pickle(cursor, TarStorages(), role, member.name)
-        if role == "object" and run.machine.finished:
-            draft.root, draft.has_root = run.machine.result, True
-        elif run.machine.broken and not run.machine.limited:
-            draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
+        name = member.name.lstrip("./")
+        machine = _run_of_tar(draft, cursor, "object" if name == "pickle" else "header", member.name)
+        if name == "pickle" and machine.finished:
+            draft.root, draft.has_root = machine.result, True
+        if name in ("storages", "tensors") and machine.finished and type(machine.result) is int:
+            try:
+                _read_counted(draft, cursor, machine.result, member.name)
+            except Truncated:
+                draft.problem("damage", "its data is cut short", member=member.name)
+
+
+def _run_of_tar(draft: Draft, cursor: Cursor, role: str, member: str) -> Machine:
+    """One pickle; kept only where it names something."""
+    run = draft.run_pickle(cursor, TarStorages(), role, member)
+    if run.machine.broken and not run.machine.limited:
+        draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member)
+    if role == "header" and run.machine.finished and not run.machine.uses:
+        draft.runs.remove(run)
+    return run.machine
+
+
+def _read_counted(draft: Draft, cursor: Cursor, count: int, member: str) -> None:
+    """So many times a pickle and raw bytes behind it; then, for storages, one more pickle. Raises Truncated."""
+    views = member.endswith("storages")
+    for _ in range(count):
+        machine = _run_of_tar(draft, cursor, "header", member)
+        length = None
+        if machine.finished:
+            length = _storage_length(cursor, machine) if views else _tensor_length(cursor)
+        if length is None:
+            if machine.finished:
+                draft.problem("damage", "its parts cannot be told from one another", member=member)
+            return
+        cursor.skip(length)
+    if views:
+        _run_of_tar(draft, cursor, "header", member)
+
+
+def _storage_length(cursor: Cursor, machine: Machine) -> int | None:
+    """Bytes of a storage that is described as (key, device, type); None where torch would fail."""
+    value = machine.result
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
+        return None
+    try:
+        size = item_size(machine, storage_dtype(machine, value[2]))
+    except Refuse:
+        return None
+    length = int.from_bytes(cursor.take(8), "little", signed=True)
+    return length * size if length >= 0 else None
+
+
+def _tensor_length(cursor: Cursor) -> int | None:
+    """Bytes of the sizes, the strides and the offset of a tensor; None where torch would fail."""
+    dimensions = int.from_bytes(cursor.take(8)[:4], "little", signed=True)
+    return 16 * dimensions + 8 if dimensions >= 0 else None

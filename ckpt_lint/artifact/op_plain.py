@@ -40,7 +40,7 @@ def long_text(m: Machine) -> None:
 def _decimal(m: Machine, data: bytes) -> int:
     if len(data) > _MAX_DIGITS:
         raise Broken("a decimal number of thousands of digits")
-    m.charge(6 + (len(data) >> 4))
+    m.charge(6 + (len(data) >> 4) + (len(data) ** 2 >> 15))
     return int(data, 0)
 
 
@@ -188,7 +188,8 @@ def protocol(m: Machine) -> None:
 
 
 def frame(m: Machine) -> None:
-    m.cursor.take(8)
+    """FRAME. No unpickler goes on where it is longer than the rest."""
+    m.cursor.ahead(int.from_bytes(m.cursor.take(8), "little"))
 
 
 def unknown(m: Machine) -> None:
