@@ -33,8 +33,12 @@ FLOODS = {**dict(hostile_floods.opcode_floods()), **dict(hostile_floods.containe
 WORST = [
     "tensors in a zip", "legacy tensors", "progress counters", "SETITEM of a tuple of large numbers", "bzip2",
     "DUP and POP", "dicts of text", "MEMO of many places", "safetensors of names", "zip members", "tensors of one storage",
+    "BINPUT", "decimal numbers", "skipped in deflate", "safetensors of small tensors",
 ]  # fmt: skip
-LARGEST = ["safetensors of metadata", "bzip2", "EMPTY_SET left", "legacy tensors", "zip members"]
+LARGEST = [
+    "safetensors of metadata", "bzip2", "bzip2 of zeros", "EMPTY_SET left", "legacy tensors", "zip members",
+    "copies of a bytearray", "copies by a codec", "STACK_GLOBAL of a long text", "GLOBAL of long names",
+]  # fmt: skip
 # A tenth of the work, a tenth of the file: what holds for it holds for the whole.
 TENTH = dataclasses.replace(DEFAULT, work=DEFAULT.work // 10, memory=DEFAULT.memory // 10)
 
@@ -119,13 +123,13 @@ def test_the_same_file_ends_at_the_same_place() -> None:
     assert len(places) == 1 and "steps of reading" in next(iter(places))[0]
 
 
-def test_a_small_file_may_have_9_000_tensors() -> None:
+def test_a_small_file_may_have_20_000_tensors() -> None:
     import torch
 
     buffer = io.BytesIO()
-    torch.save({f"layer{number}.weight": torch.ones(2, 3) for number in range(9_000)}, buffer)
+    torch.save({f"layer{number}.weight": torch.ones(2, 3) for number in range(20_000)}, buffer)
     facts = seconds(buffer.getvalue())[1]
-    assert len(facts.tensors) == 9_000 and facts.verdict.loads is True and not facts.problems
+    assert len(facts.tensors) == 20_000 and facts.verdict.loads is True and not facts.problems
 
 
 def test_work_grows_with_the_file() -> None:
