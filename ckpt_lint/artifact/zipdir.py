@@ -299,7 +299,7 @@ class Feed:
                 raise NoDirectory(f"its compressed data is damaged: {error}") from None
             self._pending = self._inflate.unconsumed_tail
             if self._work is not None:
-                self._work.spend(len(data) >> 7)
+                self._work.spend(len(data) >> 6)
             if data or self._inflate.eof or (not self._pending and self._position >= self._source.size):
                 return data
 
