@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 
-from tests.artifact.hostile import EVIL, old, plain, with_pickle
+from tests.artifact.hostile import EVIL, old, with_pickle
 
 EMPTY, ZERO = b"\x80\x02}.", pickle.dumps(0, 2)
 VIEWS = pickle.dumps([], 2)
@@ -91,7 +91,7 @@ def damaged_headers() -> Iterator[tuple[str, bytes]]:
     """Each says something of the rest of the file that no reader can follow."""
     yield "frame longer than the file", b"\x80\x04\x95" + struct.pack("<Q", 1 << 16) + b"}."
     yield "protocol that does not exist", b"\x80\x09}."
-    zipped = plain()
+    zipped = with_pickle(EMPTY)
     end = zipped.rindex(b"PK\x05\x06")
     yield "directory larger than the file", zipped[: end + 12] + struct.pack("<I", 1 << 31) + zipped[end + 16 :]
     yield "tar, storage of negative length", torch_tar(counted(1, STORAGE[:-24] + struct.pack("<q", -4), VIEWS))
