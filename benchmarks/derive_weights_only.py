@@ -106,10 +106,13 @@ def data_classes() -> dict[str, list[str]]:
         | {"torch.nn.parameter", "torch.nn.parallel.data_parallel", "torch.nn.parallel.distributed"}
         | {"torch.amp.grad_scaler", "torch.cuda.amp.grad_scaler", "torch.optim.swa_utils"}
         | {"torch.nn.utils.parametrize", "torch.nn.utils.parametrizations", "torch.nn.utils.weight_norm"}
-        | {"torch.nn.utils.spectral_norm", "torch.ao.quantization.stubs"}
+        | {"torch.nn.utils.spectral_norm", "torch.nn.utils.prune", "torch.ao.quantization.stubs"}
+        | {"torch.optim", "torch.masked.maskedtensor.core"}
     )
     kinds = (torch.nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.Tensor)
+    kinds += (importlib.import_module("torch.nn.utils.prune").BasePruningMethod,)
     more = {"GradScaler", "_RequiredParameter", "WeightNorm", "SpectralNorm", "AveragedModel", "ReduceLROnPlateau"}
+    more |= {"SpectralNormStateDictHook", "SpectralNormLoadStateDictPreHook", "_WrappedHook"}
     classes: list[str] = []
     for name in modules:
         try:

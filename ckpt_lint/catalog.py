@@ -1,8 +1,9 @@
 """`python -m ckpt_lint.catalog`: what the documentation says of rules, configuration and command line, made from the code.
 
-That is: the rule pages under docs/rules, the table in README.md, two pages under docs/reference, and the navigation of
-the rules in zensical.toml. A page ends with what the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs`
-wrote it. With `--check` nothing is written, and the exit code is 1 where a file is not what the catalogue says.
+That is: the rule pages under docs/rules, the table in README.md, two pages under docs/reference, the navigation of the
+rules in zensical.toml, and ckpt_lint/rules/table.json, which says at start-up what the rules are. A page ends with what
+the proof of its rule showed, as `python -m ckpt_lint.verify.prove_docs` wrote it. With `--check` nothing is
+written, and the exit code is 1 where a file is not what the catalogue says.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from ckpt_lint.model import RuleInfo
 from ckpt_lint.reference import FIX, cell, commands_page, configuration_page, navigation, rules_page
 from ckpt_lint.report.rule_page import rule_page
+from ckpt_lint.rule_table import TABLE, dumped
 from ckpt_lint.rules import ALL
 
 BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
@@ -48,6 +50,7 @@ def outdated(root: Path, rules: Sequence[RuleInfo]) -> Iterator[tuple[Path, str 
     wanted[root / REFERENCE / "configuration.md"] = configuration_page()
     wanted[root / REFERENCE / "commands.md"] = commands_page()
     readme, site = root / README, root / SITE
+    wanted[root / TABLE] = dumped(rules)
     wanted[readme] = with_table(readme.read_text(encoding="utf-8"), rules)
     wanted[site] = with_navigation(site.read_text(encoding="utf-8"), rules)
     for path, text in wanted.items():

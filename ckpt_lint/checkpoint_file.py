@@ -15,7 +15,7 @@ from ckpt_lint.artifact.deep import DeepFacts, read_deep
 from ckpt_lint.artifact.judge import FileFinding, findings, unreadable
 from ckpt_lint.artifact.remote import RemoteError, is_remote, read_deep_remote, read_remote
 from ckpt_lint.model import Finding, Location, Outcome, Problem, RuleInfo, Span, Status
-from ckpt_lint.rules import ALL
+from ckpt_lint.rule_table import ALL
 from ckpt_lint.settings import Settings
 
 _START = Location(1, 1)

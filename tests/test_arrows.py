@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ckpt_lint"
 
 LAYERS = (
-    ("model", "apis", "boundary", "cache_folder", "plain", "orphans", "processes"),
+    ("model", "apis", "boundary", "cache_folder", "plain", "orphans", "processes", "rule_table"),
     ("settings",),
     ("source", "artifact"),
     ("project",),

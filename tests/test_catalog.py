@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
+from ckpt_lint import rule_table
 from ckpt_lint.catalog import BEGIN, END, SITE_BEGIN, SITE_END, main, pages, table
+from ckpt_lint.model import RuleInfo
 from ckpt_lint.report.rule_page import rule_json, rule_page
 from ckpt_lint.rules import ALL
 from tests.cli.command import ckpt_lint
@@ -37,6 +40,17 @@ def test_check_finds_what_was_changed_added_or_forgotten(tmp_path: Path, capsys:
     main(["--root", str(tmp_path)])
     assert not (tmp_path / "docs" / "rules" / "gone.md").exists()
     assert main(["--check", "--root", str(tmp_path)]) == 0
+
+
+def test_the_rules_at_start_up_are_those_of_the_catalogue() -> None:
+    assert rule_table.ALL == ALL
+    assert [vars_of(rule) for rule in rule_table.ALL] == [vars_of(rule) for rule in ALL]
+
+
+def vars_of(rule: RuleInfo) -> list[tuple[str, str]]:
+    """What a rule says of itself, and of which type: "error" is equal to Severity.ERROR, but prints otherwise."""
+    values = {field.name: getattr(rule, field.name) for field in dataclasses.fields(rule)}
+    return [(name, repr(value)) for name, value in values.items()]
 
 
 def test_the_table_has_one_row_a_rule() -> None:

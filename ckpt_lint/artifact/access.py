@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from types import TracebackType
 from typing import Protocol
 
@@ -46,6 +48,8 @@ class FileAccess:
     seeks_are_cheap = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe waits for a writer, for ever
+            raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115, close() closes it
         self.size = os.fstat(self._file.fileno()).st_size
 

@@ -80,9 +80,13 @@ class Cursor:
         self.skip(length)
         return None
 
-    def skip(self, length: int) -> None:
+    def ahead(self, length: int) -> None:
+        """Raise Truncated where so many bytes cannot follow."""
         if self.offset + length > self._readable:
             raise Truncated
+
+    def skip(self, length: int) -> None:
+        self.ahead(length)
         while length > 0:
             if self.position >= len(self.buffer) and not self.refill(1):
                 raise Truncated

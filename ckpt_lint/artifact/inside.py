@@ -18,7 +18,9 @@ _CHUNK = 1 << 16
 _MEMORY = 48 << 20
 _LOOKED_AT = 256
 _READ_METHODS = (0, 8)
-_BZIP2 = 12
+_BZIP2, _LZMA = 12, 14
+LZMA_ALONE = b"]\x00"
+"""How joblib tells the oldest form of lzma, which has no magic number: by the usual parameters."""
 _NESTED = (".pt", ".pth", ".ckpt", ".bin", ".npy", ".pt2", ".pkl", ".pickle", ".zip", ".tar", ".gz", ".joblib", ".dill")
 _LABELS = frozenset(
     ["version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id", ".data/version"]
@@ -29,17 +31,22 @@ class _Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 def unpacked(access: RandomAccess, head: bytes, limit: int, work: Work) -> bytes | None:
-    """The first `limit` bytes of a gzip, bzip2, xz or zlib stream; None where it is none, or is broken."""
+    """The first `limit` bytes of a gzip, bzip2, xz, lzma or zlib stream; None where it is none, or is broken."""
     if head.startswith(b"\x1f\x8b") or head[:2] in (b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x78\x5e"):
         return _inflated(access, 31 if head.startswith(b"\x1f") else 15, limit, work)
     if head.startswith(b"BZh"):
         return _decompressed(access, bz2.BZ2Decompressor(), limit, work)
     if head.startswith(b"\xfd7zXZ\x00"):
         return _decompressed(access, lzma.LZMADecompressor(memlimit=_MEMORY), limit, work)
+    if head.startswith(LZMA_ALONE):
+        return _decompressed(access, lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY), limit, work)
     return None
 
 
@@ -66,9 +73,12 @@ def _decompressed(access: RandomAccess, machine: _Decompressor, limit: int, work
     parts: list[bytes] = []
     have = position = 0
     try:
-        while have < limit and position < access.size and not machine.eof:
-            part = machine.decompress(access.read_at(position, 4096))
-            position += 4096
+        while have < limit and not machine.eof:
+            data = access.read_at(position, 4096) if machine.needs_input else b""
+            if machine.needs_input and not data:
+                break
+            position += len(data)
+            part = machine.decompress(data, min(_CHUNK, limit - have))
             work.spend(len(part) >> 3)
             parts.append(part)
             have += len(part)
@@ -109,6 +119,8 @@ def opened_member(access: RandomAccess, member: Member, limit: int) -> RandomAcc
     opened = open_member(access, member)
     if member.method in (0, _BZIP2):  # what bzip2 packs says so itself
         return stored_window(access, member, opened)
+    if member.method == _LZMA and member.packed <= limit:
+        return _lzma_alone(stored_window(access, member, opened), member.size)
     if member.method != 8 or member.size > limit:
         return None
     feed = Feed(access, member, opened)
@@ -116,6 +128,12 @@ def opened_member(access: RandomAccess, member: Member, limit: int) -> RandomAcc
     while part := feed(_CHUNK):
         parts.append(part)
     return BytesAccess(b"".join(parts))
+
+
+def _lzma_alone(packed: RandomAccess, size: int) -> RandomAccess:
+    """What a zip holds by method 14 as a stream of its own: the same parameters, and the size that a zip has elsewhere."""
+    data = packed.read_at(0, packed.size)
+    return BytesAccess(data[4:9] + size.to_bytes(8, "little") + data[9:])
 
 
 def tar_files(access: RandomAccess, members: list[MemberFacts]) -> Iterator[tuple[str, RandomAccess]]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from ckpt_lint.artifact.access import BLOCK, RandomAccess
-from ckpt_lint.artifact.cursor import Cursor
+from ckpt_lint.artifact.cursor import Cursor, Truncated
 from ckpt_lint.artifact.draft import Draft, PickleRun, no_persistent, storage_facts
 from ckpt_lint.artifact.facts import MemberFacts
+from ckpt_lint.artifact.machine import Machine, Refuse
 from ckpt_lint.artifact.rebuild import item_size
-from ckpt_lint.artifact.storages import LegacyStorages
+from ckpt_lint.artifact.storages import LegacyStorages, storage_dtype
 from ckpt_lint.artifact.torchzip import run_stacked
 from ckpt_lint.artifact.values import Storage, Value, hashable
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+_LAST_PROTOCOL = 5
+_EXTENDED = 1 << 16
 _TAR = "Cannot use ``weights_only=True`` with files saved in the legacy .tar format."
 TAR_PICKLES = ("pickle", "storages", "tensors", "sys_info")
 _CORRUPT = "Invalid magic number; corrupt file?"
@@ -73,6 +77,8 @@ def _read_plain(draft: Draft, cursor: Cursor, run: PickleRun) -> None:
     draft.kind, draft.title = "pickle", "a plain pickle"
     if run.machine.finished:
         draft.root, draft.has_root = run.machine.result, True
+        if max(run.machine.protocols, default=0) > _LAST_PROTOCOL:
+            draft.problem("damage", "its pickle names a protocol that does not exist: no Python reads it")
         end = run_stacked(draft, cursor, None)
         if end < draft.access.size:
             left = draft.access.size - end
@@ -135,6 +141,9 @@ def _walk_storages(draft: Draft, storages: LegacyStorages, keys: Value, offset: 
         places[storage.key] = offset + 8
         offset += 8 + size
     draft.storages = [replace(fact, offset=places.get(fact.key)) for fact in draft.storages]
+    for key in storages.found:
+        if str(key) not in places:
+            draft.problem("damage", f"its list of storages lacks {str(key)[:80]!r}: those tensors hold whatever lay in memory")
     if offset < draft.access.size:
         draft.metadata.append(("bytes behind the storages", str(draft.access.size - offset)))
         run_stacked(draft, cursor_at(draft, offset), None)
@@ -153,33 +162,49 @@ def is_tar(head: bytes) -> bool:
         stated = int(head[148:156].strip(b" \x00") or b"x", 8)
     except ValueError:
         return False
-    total = sum(head[:148]) + sum(head[156:512]) + 8 * 32
-    return stated == total
+    counted = head[:148] + b" " * 8 + head[156:512]
+    total = sum(counted)
+    return stated in (total, total - 256 * sum(byte > 127 for byte in counted))  # some tars add signed bytes
 
 
 def read_tar(draft: Draft) -> None:
     """A tar: torch 0.1 wrote one with the members `sys_info`, `pickle`, `tensors`, `storages`."""
     draft.obstruct(_TAR, "format")
-    offset = 0
+    offset, named = 0, ""
+    links: dict[str, str] = {}
     while len(draft.members) < 4096:
         header = draft.access.read_at(offset, 512)
         draft.work.spend(150)
         if not is_tar(header):
             break
-        name = header[:100].split(b"\x00")[0].decode("utf-8", "replace")
+        name = named or header[:100].split(b"\x00")[0].decode("utf-8", "replace")
         size = _tar_number(header[124:136])
+        named = _name_ahead(draft, header[156:157], offset + 512, size)
+        if header[156:157] in (b"1", b"2"):
+            links[header[157:257].split(b"\x00")[0].decode("utf-8", "replace").removeprefix("./")] = name
         draft.members.append(MemberFacts(name, size, size, 0, 0, offset))
         if offset + 512 + size > draft.access.size:
             draft.problem("damage", f"the tar is cut short inside of {name!r}", member=name, offset=offset)
             break
         offset += 512 + (size + 511) // 512 * 512
-    names = {member.name.lstrip("./") for member in draft.members}
+    names = {member.name.lstrip("./") for member in draft.members} | set(links.values())
     if {"pickle", "storages"} <= names or {"pickle", "tensors"} <= names:
         draft.kind, draft.title = "torch-tar", "a torch.save file of torch 0.1 (tar)"
-        _read_tar_pickles(draft)
+        _read_tar_pickles(draft, links)
     else:
         draft.kind, draft.title = "tar", "a tar archive"
         draft.problem("foreign", "this is a tar archive, no checkpoint: unpack it first (tar xf)")
+
+
+def _name_ahead(draft: Draft, kind: bytes, place: int, size: int) -> str:
+    """The name that an extended header (of pax, or of GNU's tar) gives to the member behind it; nothing elsewhere."""
+    if kind not in (b"x", b"g", b"L"):
+        return ""
+    data = draft.access.read_at(place, min(size, _EXTENDED))
+    if kind == b"L":
+        return data.split(b"\x00")[0].decode("utf-8", "replace")
+    found = re.search(rb"\d path=([^\n]*)\n", data)
+    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def _tar_number(field: bytes) -> int:
@@ -198,15 +223,65 @@ class TarStorages:
         return Storage(str(identifier)[:40], "uint8", 0, "cpu")
 
 
-def _read_tar_pickles(draft: Draft) -> None:
-    """Every pickle of every member; raw tensor data stands between them in `storages` and `tensors`."""
+def _read_tar_pickles(draft: Draft, links: dict[str, str]) -> None:
+    """Every pickle of every member; `links` are the names that links give to others."""
     for member in draft.members:
-        if member.name.lstrip("./") not in TAR_PICKLES:
+        name = member.name.lstrip("./")
+        name = links.get(name, name).lstrip("./")
+        if name not in TAR_PICKLES or not member.size:
             continue
         cursor = cursor_at(draft, member.offset + 512)
-        role = "object" if member.name.lstrip("./") == "pickle" else "header"
-        run = draft.run_pickle(cursor, TarStorages(), role, member.name)
-        if role == "object" and run.machine.finished:
-            draft.root, draft.has_root = run.machine.result, True
-        elif run.machine.broken and not run.machine.limited:
-            draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member.name)
+        machine = _run_of_tar(draft, cursor, "object" if name == "pickle" else "header", member.name)
+        if name == "pickle" and machine.finished:
+            draft.root, draft.has_root = machine.result, True
+        if name in ("storages", "tensors") and machine.finished and type(machine.result) is int:
+            try:
+                _read_counted(draft, cursor, machine.result, name, member.name)
+            except Truncated:
+                draft.problem("damage", "its data is cut short", member=member.name)
+
+
+def _run_of_tar(draft: Draft, cursor: Cursor, role: str, member: str) -> Machine:
+    """One pickle; kept only where it names something."""
+    run = draft.run_pickle(cursor, TarStorages(), role, member)
+    if run.machine.broken and not run.machine.limited:
+        draft.problem("damage", f"its pickle is damaged: {run.machine.broken}", member=member)
+    if role == "header" and run.machine.finished and not run.machine.uses:
+        draft.runs.remove(run)
+    return run.machine
+
+
+def _read_counted(draft: Draft, cursor: Cursor, count: int, name: str, member: str) -> None:
+    """So many times a pickle and raw bytes behind it; then, for storages, one more pickle. Raises Truncated."""
+    views = name == "storages"
+    for _ in range(count):
+        machine = _run_of_tar(draft, cursor, "header", member)
+        length = None
+        if machine.finished:
+            length = _storage_length(cursor, machine) if views else _tensor_length(cursor)
+        if length is None:
+            if machine.finished:
+                draft.problem("damage", "its parts cannot be told from one another", member=member)
+            return
+        cursor.skip(length)
+    if views:
+        _run_of_tar(draft, cursor, "header", member)
+
+
+def _storage_length(cursor: Cursor, machine: Machine) -> int | None:
+    """Bytes of a storage that is described as (key, device, type); None where torch would fail."""
+    value = machine.result
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
+        return None
+    try:
+        size = item_size(machine, storage_dtype(machine, value[2]))
+    except Refuse:
+        return None
+    length = int.from_bytes(cursor.take(8), "little", signed=True)
+    return length * size if length >= 0 else None
+
+
+def _tensor_length(cursor: Cursor) -> int | None:
+    """Bytes of the sizes, the strides and the offset of a tensor; None where torch would fail."""
+    dimensions = int.from_bytes(cursor.take(8)[:4], "little", signed=True)
+    return 16 * dimensions + 8 if dimensions >= 0 else None

@@ -15,7 +15,8 @@ class Limits:
 
     What is granted grows with the file (`work_per_kilobyte`, `memory_per_kilobyte`): a header is a small part of an
     honest checkpoint, so one with many tensors is a large file, and all that a small hostile one holds is its header.
-    The smallest file may have 9,000 tensors; one of 80 MB, which is 4 kB for each, has 20,000.
+    The smallest file may have 20,000 tensors. That takes most of a second, so the first `work_from` kilobytes grant
+    nothing more; from there on there is enough for a tensor of every 5 kB.
     """
 
     pickle_bytes: int = 256 << 20
@@ -36,7 +37,8 @@ class Limits:
     costly_keys: int = 2_000
     stacked_pickles: int = 64
     nesting: int = 8
-    work: int = 2_800_000
+    work: int = 4_700_000
+    work_from: int = 47_500
     work_per_kilobyte: int = 40
     work_most: int = 100_000_000
 
@@ -62,7 +64,7 @@ class Work:
     __slots__ = ("granted", "left", "memory", "memory_limit")
 
     def __init__(self, limits: Limits, size: int) -> None:
-        more = limits.work_per_kilobyte * (size >> 10)
+        more = limits.work_per_kilobyte * max(0, (size >> 10) - limits.work_from)
         self.granted = min(limits.work + more, max(limits.work, limits.work_most))
         self.left = self.granted
         self.memory = 0

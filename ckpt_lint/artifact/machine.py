@@ -23,6 +23,7 @@ _SHORT = frozenset((_BINPUT, _BINGET, _BININT1))
 _CHECK_EVERY = 0x3FF
 _OF_AN_OPCODE = 5
 _SPEND_AT = 20_000
+_MUCH = 1 << 14
 ABSENT = Later()
 _NAME = re.compile(r"[A-Za-z_<][\w.<> ]*\Z")
 
@@ -209,6 +210,12 @@ class Machine:
             spent, self.spent = self.spent, 0
             self.work.spend(spent)
 
+    def hold(self, size: int) -> None:
+        """Count memory, before it is taken; where it is much, look at once whether it is too much. Raises LimitReached."""
+        self.memory += size
+        if size > _MUCH:
+            self.check(0)
+
     def weigh(self, value: Value, least: int) -> None:
         """Count the work of looking at all parts of the arguments of a call. Raises LimitReached."""
         self.charge(least + weight(value, self.work.left))
@@ -269,13 +276,13 @@ class Machine:
             handlers[operand](self)
             count += 1
             if not count & _CHECK_EVERY:
-                self.check((short >> 2) + _OF_AN_OPCODE * _CHECK_EVERY)
+                self.check((short * 3 >> 3) + _OF_AN_OPCODE * _CHECK_EVERY)
                 short = 0
 
     def _next_piece(self, short: int) -> int:
         """Fetch more where at most one byte is left, and give the next opcode. Raises Truncated, LimitReached."""
         cursor = self.cursor
-        self.check((short >> 2) + 1)
+        self.check((short * 3 >> 3) + 1)
         if not cursor.refill(2):
             left = cursor.buffer[cursor.position :]
             if not left or left[0] in _SHORT:

@@ -40,7 +40,7 @@ def global_text(m: Machine) -> None:
         _judge(m, *mapped)
         loose = renamed(module, text) if m.protocol < 3 else Global(module, text)
         name = m.named[pieces] = Global(*mapped) if ".".join(mapped) in m.table.globals else loose
-        m.memory += 400 + 2 * len(module) + 2 * len(text)
+        m.hold(400 + 4 * len(module) + 4 * len(text))
         m.use(loose)
     m.stack.append(name)
 
@@ -90,9 +90,9 @@ def stack_global(m: Machine) -> None:
         name, module = "<a name of enormous length>", "<unknown>"
     if not isinstance(name, str) or not isinstance(module, str):
         name, module = str(type_name(name)), "<a name that is no text>"
+    m.hold(200 + 2 * len(module) + 2 * len(name))
     value = renamed(module, name) if m.protocol < 3 else Global(module, name)
     m.charge(20 + (len(module) + len(name) >> 5))
-    m.memory += 200 + len(module) + len(name)
     m.use(value)
     m.stack.append(value)
 
@@ -196,10 +196,10 @@ def newobj_ex(m: Machine) -> None:
 
 def inst(m: Machine) -> None:
     module, name = m.cursor.line().decode("utf-8"), m.cursor.line().decode("utf-8")
+    m.hold(300 + 3 * len(module) + 3 * len(name))
     value = renamed(module, name) if m.protocol < 3 else Global(module, name)
     arguments = tuple(m.pop_mark())
     m.charge(20 + (len(module) + len(name) >> 5))
-    m.memory += 300 + len(module) + len(name)
     m.stack.append(apply(m, value, arguments, "INST"))
 
 

@@ -40,7 +40,7 @@ def long_text(m: Machine) -> None:
 def _decimal(m: Machine, data: bytes) -> int:
     if len(data) > _MAX_DIGITS:
         raise Broken("a decimal number of thousands of digits")
-    m.charge(6 + (len(data) >> 4))
+    m.charge(6 + (len(data) >> 4) + (len(data) ** 2 >> 15))
     return int(data, 0)
 
 
@@ -95,7 +95,7 @@ def string_text(m: Machine) -> None:
 
 def unicode_text(m: Machine) -> None:
     data = m.cursor.line()
-    m.charge(6 + (len(data) >> 4))
+    m.charge(8 + (len(data) >> 4))
     m.memory += 60 + len(data)
     m.stack.append(data.decode("raw-unicode-escape"))
 
@@ -143,7 +143,7 @@ def unicode_8(m: Machine) -> None:
 
 def _text(m: Machine, length: int) -> None:
     data = m.cursor.payload(length)
-    m.charge(3 + (length >> 6))
+    m.charge(4 + (length >> 6))
     m.memory += 60 + (0 if data is None else len(data))
     m.stack.append(LongText("str", length) if data is None else str(data, "utf-8", "surrogatepass"))
 
@@ -169,7 +169,7 @@ def _bytes(m: Machine, length: int) -> None:
 
 
 def bytearray_8(m: Machine) -> None:
-    m.charge(4)
+    m.charge(6)
     _bytes(m, int.from_bytes(m.cursor.take(8), "little"))
     if isinstance(m.stack[-1], bytes):
         m.stack[-1] = bytearray(m.stack[-1])
@@ -188,7 +188,9 @@ def protocol(m: Machine) -> None:
 
 
 def frame(m: Machine) -> None:
-    m.cursor.take(8)
+    """FRAME. No unpickler goes on where it is longer than the rest."""
+    m.charge(5)
+    m.cursor.ahead(int.from_bytes(m.cursor.take(8), "little"))
 
 
 def unknown(m: Machine) -> None:

@@ -31,7 +31,7 @@ _NPY_NUMBER = re.compile(r"[<>|=][biufc](\d{1,3})\Z")
 _NPY_PLAIN = re.compile(r"[<>|=]?[?biufcSUVmM]\d*(\[\d*\w*\])?\Z")
 _DIMENSIONS = 1000
 _METADATA = 100_000
-_OF_A_VALUE, _VALUE_MEMORY, _OF_A_LITERAL = 6, 90, 10
+_OF_A_VALUE, _OF_AN_ENTRY, _VALUE_MEMORY, _OF_A_LITERAL = 6, 24, 90, 10
 _DCP_PARTS, _DCP_PART = 256, 4 << 20
 
 
@@ -69,7 +69,8 @@ def read_safetensors(draft: Draft) -> None:
     if not isinstance(table, dict):
         _broken(draft, "its header is no JSON object")
         return
-    metadata = table.pop("__metadata__", None) or {}
+    metadata = table.pop("__metadata__", None)
+    metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         _broken(draft, "the entry '__metadata__' of its header holds more than text")
         return
@@ -88,6 +89,7 @@ def _safetensors_entries(draft: Draft, table: dict[str, Value], base: int) -> No
     found: list[tuple[int, int, TensorFacts]] = []
     if len(table) > draft.limits.tensors:
         raise LimitReached(f"its header names more than {draft.limits.tensors} tensors")
+    draft.work.spend(_OF_AN_ENTRY * len(table))
     for name, entry in table.items():
         fact = _safetensors_entry(draft, name, entry, base)
         if fact is None:

@@ -15,7 +15,7 @@ from ckpt_lint.artifact.assemble import assemble
 from ckpt_lint.artifact.draft import Draft, PickleRun, storage_facts
 from ckpt_lint.artifact.facts import ArtifactFacts
 from ckpt_lint.artifact.foreign import looks_like_onnx, recognise, recognise_text
-from ckpt_lint.artifact.inside import UNPACK_LIMIT, inner_files, opened_member, tar_files, unpacked
+from ckpt_lint.artifact.inside import LZMA_ALONE, UNPACK_LIMIT, inner_files, opened_member, tar_files, unpacked
 from ckpt_lint.artifact.legacy import TAR_PICKLES, is_tar, read_stream, read_tar
 from ckpt_lint.artifact.limits import DEFAULT, LimitReached, Limits, Work
 from ckpt_lint.artifact.other import is_safetensors, read_dcp, read_npy, read_safetensors
@@ -148,6 +148,7 @@ def _dispatch(draft: Draft) -> None:
                 _look_into(draft, name, access)
         if draft.kind == "tar":
             read_stream_for_torch(draft)
+        _read_local_zip_behind(draft)
     else:
         _read_unknown(draft, head)
 
@@ -181,7 +182,7 @@ def _read_unknown(draft: Draft, head: bytes) -> None:
         if draft.depth == 0:
             _read_local_zip_behind(draft)
         return
-    if head.startswith(b"x"):
+    if head.startswith((b"x", LZMA_ALONE)):
         _read_packed(draft, head)
     text = recognise_text(head)
     if text is not None:
@@ -221,7 +222,7 @@ def _look_into(draft: Draft, name: str, access: RandomAccess | None) -> None:
 
 
 def _read_packed(draft: Draft, head: bytes) -> None:
-    """Pickles under gzip, bzip2, xz or zlib: torch.load does not unpack them, joblib and others do."""
+    """Pickles under gzip, bzip2, xz, lzma or zlib: torch.load does not unpack them, joblib and others do."""
     data = unpacked(draft.access, head, _room(draft), draft.work)
     if data is not None and draft.depth + 1 < draft.limits.nesting:
         _look_into(draft, "(unpacked)", BytesAccess(data))

@@ -144,8 +144,8 @@ def _mapping(m: Machine, target: dict[Value, Value], arguments: tuple[Value, ...
         return target
     source = arguments[0]
     if isinstance(source, dict):
+        m.hold(100 * len(source))
         target.update(source)
-        m.memory += 100 * len(source)
         return target
     for pair in _iterable(m, source):
         key, value = _iterable(m, pair)
@@ -156,7 +156,7 @@ def _mapping(m: Machine, target: dict[Value, Value], arguments: tuple[Value, ...
 
 def _iterable(m: Machine, value: Value) -> list[Value]:
     if isinstance(value, (list, tuple, set, frozenset, str, bytes, bytearray, dict)):
-        m.memory += 60 * len(value)
+        m.hold(60 * len(value))
         return list(value)
     if isinstance(value, (Tensor, Called, LongText)):
         m.doubt(f"it iterates over a {type_name(value)}")
@@ -178,7 +178,7 @@ def _counter(m: Machine, arguments: tuple[Value, ...]) -> Value:
         raise Refuse("Counter expected at most 1 argument")
     result = Counted()
     if arguments and isinstance(arguments[0], dict):
-        m.memory += 100 * len(arguments[0])
+        m.hold(100 * len(arguments[0]))
         result.update(arguments[0])
     elif arguments and arguments[0] is not None:
         for item in _iterable(m, arguments[0]):
@@ -220,8 +220,9 @@ def _encode(m: Machine, arguments: tuple[Value, ...]) -> Value:
         return LongText("bytes", 0)
     if not isinstance(text, str):
         raise Refuse(f"{codec} encoder: argument must be str, not {type_name(text)}")
+    m.hold(4 * len(text))
     data = text.encode(codec)
-    m.memory += len(data)
+    m.memory += len(data) - 4 * len(text)
     return data
 
 
@@ -246,7 +247,7 @@ def _bytearray(m: Machine, arguments: tuple[Value, ...]) -> Value:
     if isinstance(source, int):
         return _sized_bytearray(m, source)
     if isinstance(source, (bytes, bytearray)):
-        m.memory += len(source)
+        m.hold(len(source))
         return bytearray(source)
     if isinstance(source, (list, tuple, set)) and all(type(item) is int for item in source):
         return bytearray(source)

@@ -259,7 +259,7 @@ def _read_member(draft: Draft, member: Member, persist: Persist, role: str) -> N
     if opened is None:
         draft.obstruct(f"PytorchStreamReader failed reading {member.name}", "damage")
         return
-    feed = Feed(draft.access, member, opened)
+    feed = Feed(draft.access, member, opened, draft.work)
     cursor = Cursor(feed, member.size, draft.limits)
     try:
         run = draft.run_pickle(cursor, persist, role, member.name)

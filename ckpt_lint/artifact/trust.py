@@ -26,6 +26,11 @@ _NUMPY_DTYPES = re.compile(r"numpy\.dtypes\.[A-Z][A-Za-z0-9]*DType\Z")
 # Calls that only make an instance; a plain name of one of `torch_plain_functions` is never called.
 # Uses that nothing makes harmless: bytes for another unpickler that could not be read, and state for a class itself.
 UNREAD_CALL, CLASS_CHANGED = "unread nested pickle", "BUILD of a class"
+_AVERAGED = "torch.optim.swa_utils.AveragedModel"
+# What modules keep among their hooks, and is none.
+_BESIDE_MODULES = tuple(
+    f"torch.nn.{name}" for name in ("utils.prune.", "utils.spectral_norm.", "utils.weight_norm.", "modules.module._W")
+)
 _CONSTRUCTED = ("NEWOBJ", "NEWOBJ_EX", "REDUCE", "INST", "OBJ", "BUILD")
 
 
@@ -52,9 +57,13 @@ def allowable(path: str) -> bool:
 
 def is_module_class(path: str) -> bool:
     """Whether a class is one of torch's modules, which are saved whole (CKP101)."""
-    return path in torch_data_classes() and path.startswith(("torch.nn.", "torch.ao.nn.")) and ".parameter." not in path
+    if path == _AVERAGED:
+        return True
+    inside = path.startswith(("torch.nn.", "torch.ao.nn.")) and not path.startswith(_BESIDE_MODULES)
+    return path in torch_data_classes() and inside and ".parameter." not in path
 
 
 def is_optimizer_class(path: str) -> bool:
     """Whether a class is one of torch's optimizers, schedulers or scalers."""
-    return path.startswith(("torch.optim.", "torch.amp.", "torch.cuda.amp.")) and path in torch_data_classes()
+    optimizer = path.startswith(("torch.optim.", "torch.amp.", "torch.cuda.amp.")) and path != _AVERAGED
+    return optimizer and path in torch_data_classes()

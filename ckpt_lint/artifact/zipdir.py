@@ -105,6 +105,8 @@ def read_directory(access: RandomAccess, limits: Limits, work: Work) -> Director
     count, length, start = record.count, record.length, record.start
     directory = Directory(start=start, end=record.place, behind=tail_start + at + _END_LENGTH)
     directory.remarks.extend(Remark(fault, fatal=True) for fault in record.faults)
+    if length > access.size:
+        raise NoDirectory("its zip directory is said to be larger than the file")
     if length > limits.directory_bytes or count > limits.members:
         raise LimitReached("the zip directory is too large")
     if start + length > access.size:
@@ -253,9 +255,13 @@ def stored_window(access: RandomAccess, member: Member, opened: Opened) -> Windo
 
 
 class Feed:
-    """The unpacked bytes of a member, in order. Raises NoDirectory where the deflate stream is broken."""
+    """The unpacked bytes of a member, in order. Raises NoDirectory where the deflate stream is broken.
 
-    def __init__(self, access: RandomAccess, member: Member, opened: Opened) -> None:
+    What is unpacked is counted in `work`, where it is given: a few kilobytes may hold hundreds of megabytes.
+    """
+
+    def __init__(self, access: RandomAccess, member: Member, opened: Opened, work: Work | None = None) -> None:
+        self._work = work
         self._source = stored_window(access, member, opened)
         self._position = 0
         self._inflate = zlib.decompressobj(-15) if member.method == 8 else None
@@ -292,6 +298,8 @@ class Feed:
             except zlib.error as error:
                 raise NoDirectory(f"its compressed data is damaged: {error}") from None
             self._pending = self._inflate.unconsumed_tail
+            if self._work is not None:
+                self._work.spend(len(data) >> 6)
             if data or self._inflate.eof or (not self._pending and self._position >= self._source.size):
                 return data
 

@@ -16,7 +16,7 @@ from ckpt_lint.config import ConfigError, Configs
 from ckpt_lint.discover import STDIN, Target, discover, is_url
 from ckpt_lint.model import Applicability
 from ckpt_lint.report.look import printable
-from ckpt_lint.rules import ALL
+from ckpt_lint.rule_table import ALL
 from ckpt_lint.run import Mode, run, usable_processors
 from ckpt_lint.settings import Settings
 

@@ -15,7 +15,7 @@ from ckpt_lint.model import Severity
 from ckpt_lint.report import Look, renderer
 from ckpt_lint.report.closing import closing, closing_after_diff, remarks
 from ckpt_lint.report.totals import Totals
-from ckpt_lint.rules import ALL
+from ckpt_lint.rule_table import ALL
 from ckpt_lint.run import FileResult
 from ckpt_lint.settings import Settings
 from ckpt_lint.write import write_output

@@ -114,6 +114,12 @@ UNITS: dict[str, tuple[bytes, bytes, bytes]] = {
     "dicts of text": (b"](", b"}" + _TEXT + b"Ns", b"e."),
     "lists in lists": (b"](", b"]]a", b"e."),
     "sets of numbers": (b"](", b"\x8f(K\x01\x90", b"e."),
+    "copies of a bytearray": (
+        b"B\0\0\x10\0" + b"a" * (1 << 20) + b"q\x000cbuiltins\nbytearray\nq\x010](", b"h\x01h\x00\x85R", b"e."),
+    "copies by a codec": (
+        b"X\0\0\x10\0" + b"a" * (1 << 20) + b"q\x000X\x06\0\0\0latin1q\x010c_codecs\nencode\nq\x020](",
+        b"h\x02h\x00h\x01\x86R", b"e."),
+    "STACK_GLOBAL of a long text": (b"X\0\0\x10\0" + b"a" * (1 << 20) + b"q\x000](", b"h\x00h\x00\x93", b"e."),
     "optimizers": (
         b"}q\x00](", b"}(X\x05\0\0\0stateh\x00X\x0c\0\0\0param_groups]u", b"e."),
 }  # fmt: skip
@@ -229,6 +235,13 @@ def container_floods() -> Iterator[tuple[str, Flood]]:
     yield "safetensors of metadata", lambda size: safetensors(
         json.dumps({"__metadata__": {f"k{n}": "v" for n in range(size // 14)}}).encode())  # fmt: skip
     yield "npy of a large header", lambda size: npy(b"{1:" + b"1," * 30_000) + bytes(size)
+    yield "bzip2 of zeros", lambda size: bz2.compress(b"\x80\x02B" + struct.pack("<I", 6 * size) + bytes(6 * size) + b".")
+    yield "skipped in deflate", _skipped
+    yield "GLOBAL of long names", lambda size: b"\x80\x02" + b"".join(
+        b"c%08d" % number + b"a" * 30_000 + b"\nb\n0" for number in range(4 * size // 30_000)) + b"N."
+    yield "safetensors of small tensors", lambda size: safetensors(
+        b"{" + b",".join(b'"%d":{"dtype":"F32","shape":[1],"data_offsets":[%d,%d]}' % (number, 4 * number, 4 * number + 4)
+                         for number in range(size // 70)) + b"}") + bytes(size // 70 * 4)
     yield "bzip2", lambda size: bz2.compress(b"\x80\x02" + b"N0" * (2 * size) + b"N.", 1)
     yield "gzip", lambda size: gzip.compress(b"\x80\x02" + b"N0" * (10 * size) + b"N.", 1)
     yield "xz", lambda size: lzma.compress(b"\x80\x02" + b"N0" * (2 * size) + b"N.", preset=0)
@@ -238,6 +251,11 @@ def container_floods() -> Iterator[tuple[str, Flood]]:
         "onnx": b"\x08\x07\x12\x07pytorch",
     }.items():
         yield f"{name} before a pickle", lambda size, magic=magic: magic + b"\xff" * 64 + b"K\x01" * (size // 2)
+
+
+def _skipped(size: int) -> bytes:
+    """A few kilobytes that unpack to more than a reader can look at: first a long text, then one opcode again and again."""
+    return torch_zip(b"\x80\x02B" + struct.pack("<I", 25 * size) + bytes(25 * size) + b"N0" * size + b"N.", method=8)
 
 
 def _views(count: int) -> bytes:

@@ -320,6 +320,7 @@ def refused_safetensors() -> Iterator[tuple[str, bytes]]:
     yield "safetensors, bytes behind", safetensors(NUMBERS, bytes(9))
     yield "safetensors, number in the metadata", safetensors(b'{"__metadata__":{"a":1},' + NUMBERS[1:], bytes(4))
     yield "safetensors, dict in the metadata", safetensors(b'{"__metadata__":{"a":{}},' + NUMBERS[1:], bytes(4))
+    yield "safetensors, metadata that is a list", safetensors(b'{"__metadata__":[],' + NUMBERS[1:], bytes(4))
     odd = b'{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}'
     yield "safetensors, half a byte", safetensors(odd, bytes(2))
     yield "safetensors, unknown dtype", safetensors(NUMBERS.replace(b"F32", b"Q9"), bytes(4))

@@ -127,6 +127,44 @@ def test_framework_objects_are_known_data(tmp_path: Path) -> None:
         assert read_artifact(tmp_path / f"{number}.pt").unknown_globals == ()
 
 
+def test_a_whole_module_is_one_finding(tmp_path: Path) -> None:
+    """What lies inside of it (its activation, its hooks, what prunes it) is part of it."""
+    import torch
+    from torch.nn.utils import prune, spectral_norm
+
+    for number, value in enumerate(
+        (
+            torch.nn.TransformerEncoderLayer(8, 2, activation="gelu"),
+            torch.optim.swa_utils.AveragedModel(torch.nn.Linear(2, 2)),
+            spectral_norm(torch.nn.Linear(2, 2)),
+            prune.l1_unstructured(torch.nn.Linear(2, 2), "weight", 0.5),
+        )
+    ):
+        torch.save(value, tmp_path / f"{number}.pt")
+        assert [item.code for item in findings(read_artifact(tmp_path / f"{number}.pt"))] == ["CKP101"]
+
+
+def test_what_is_beside_a_whole_module_is_another_finding(tmp_path: Path) -> None:
+    import argparse
+
+    import torch
+
+    torch.save({"net": torch.nn.Linear(2, 2), "args": argparse.Namespace(a=1)}, tmp_path / "model.pt")
+    found = [(item.code, item.artifact.key) for item in findings(read_artifact(tmp_path / "model.pt")) if item.artifact]
+    assert ("CKP101", "net") in found and ("CKP110", "args") in found
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "Muon"])
+def test_a_whole_optimizer_is_known_data(name: str, tmp_path: Path) -> None:
+    import torch
+
+    model = torch.nn.Linear(2, 2, bias=False)
+    optimizer = getattr(torch.optim, name)(model.parameters())
+    torch.save({"model": model.state_dict(), "optimizer": optimizer, "epoch": 1}, tmp_path / "model.pt")
+    found = {item.code for item in findings(read_artifact(tmp_path / "model.pt"))}
+    assert "CKP110" in found and "CKP501" not in found
+
+
 def test_arrays_of_joblib(tmp_path: Path) -> None:
     """Raw bytes stand between the opcodes; what follows them is read all the same."""
     import pickle

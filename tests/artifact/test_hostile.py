@@ -13,7 +13,7 @@ import pytest
 from ckpt_lint.artifact.access import BytesAccess
 from ckpt_lint.artifact.judge import findings, unreadable
 from ckpt_lint.artifact.reader import read_access
-from tests.artifact import hostile, hostile_damage, hostile_polyglots
+from tests.artifact import hostile, hostile_damage, hostile_polyglots, hostile_tars
 
 PAYLOADS = [
     *hostile.payload_zips(),
@@ -25,8 +25,10 @@ PAYLOADS = [
     *hostile_polyglots.payload_bytes(),
     *hostile_polyglots.payload_names(),
     *hostile_polyglots.payload_old(),
+    *hostile_tars.payload_tars(),
+    *hostile_tars.payload_lzma(),
 ]
-DAMAGED = [*hostile_damage.damaged(), *hostile_polyglots.damaged_more()]
+DAMAGED = [*hostile_damage.damaged(), *hostile_polyglots.damaged_more(), *hostile_tars.damaged_headers()]
 FOREIGN = [
     *hostile_damage.foreign(),
     *((name, data) for name, (data, _) in hostile_polyglots.NAMED.items()),
@@ -56,6 +58,11 @@ def test_every_damaged_file_is_named_so(name: str, data: bytes) -> None:
     found = codes(data)
     assert found & {"CKP502", "CKP503"}, found
     assert "CKP501" not in found or "flip" in name
+
+
+@pytest.mark.parametrize(("name", "data"), list(hostile_tars.honest_tars()))
+def test_an_honest_tar_of_torch_01_is_only_old(name: str, data: bytes) -> None:
+    assert codes(data) == {"CKP108"}
 
 
 @pytest.mark.parametrize(("name", "data"), FOREIGN, ids=[name for name, _ in FOREIGN])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import html.parser
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -142,6 +144,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run("--diff", str(FILES / "train_adam.pt")) == 2
     assert run(str(FILES / "nan.pt"), "--deep") == 0
     assert "CKP504" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.pt")
+    command = [sys.executable, "-m", "ckpt_lint", "inspect", str(tmp_path / "model.pt")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3 and "no regular file" in done.stderr
 
 
 def test_no_torch_is_imported() -> None:

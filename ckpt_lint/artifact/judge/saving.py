@@ -83,11 +83,14 @@ def _blockers(facts: ArtifactFacts) -> Iterator[FileFinding]:
         return
     told: set[str] = set()
     outer: list[str] = []
+    modules = list(facts.training.whole_modules)
     for item in sorted(facts.data_globals, key=lambda item: min(map(len, item.keys), default=1 << 20)):
         inner = item.path.startswith(("builtins.", "collections.", "torch."))
         if inner and item.keys and all(_is_below(key, outer) for key in item.keys):
             continue
         outer.extend(item.keys)
+        if item.keys and all("" in modules or key in modules or _is_below(key, modules) for key in item.keys):
+            continue
         if facts.training.whole_modules and (is_module_class(item.path) or not item.keys):
             continue
         what, advice = _advice(item)
