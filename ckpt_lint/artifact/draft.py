@@ -33,7 +33,8 @@ class PickleRun:
 class Draft:
     """One file in the making.
 
-    `work` is shared by all files inside of one. `obstacle` is torch's first refusal for reasons outside of the pickles.
+    `work` is shared by all files inside of one. `obstacle` is torch's first refusal for reasons outside of the pickles;
+    `doubt` says why it may refuse the file.
     `raw`: places in the pickle are places in the file.
     """
 
@@ -53,6 +54,7 @@ class Draft:
     tensors: list[TensorFacts] | None = None
     metadata: list[tuple[str, str]] = field(default_factory=list)
     obstacle: tuple[str, str] | None = None
+    doubt: str | None = None
     loads_elsewhere: bool = False
     root: Value = None
     has_root: bool = False

@@ -61,6 +61,8 @@ def _note_remarks(draft: Draft, remarks: list[Remark]) -> None:
         draft.problem(kind, remark.message, member=remark.member, offset=remark.offset)
         if remark.fatal:
             draft.obstruct(_BAD_ZIP.format(remark.message), "damage")
+        elif remark.unsure:
+            draft.doubt = draft.doubt or remark.message
 
 
 def _root(directory: Directory) -> str:

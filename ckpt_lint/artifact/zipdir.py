@@ -23,6 +23,7 @@ _FOLDER = 0x10
 _OF_AN_ENTRY = 45
 _PATCHED = 0x2000
 _PARSED = ("/data.pkl", "/byteorder", "/.storage_alignment")
+_TOLD = ("/version", "/serialization_id")
 ENCRYPTED = 0x1 | 0x20 | 0x40 | 0x2000
 
 
@@ -49,7 +50,7 @@ class Member:
 class Remark:
     """Something wrong or odd. `fatal`: torch refuses the whole archive for it; `blocks`: it cannot read that record.
 
-    `hostile`: made to fool readers.
+    `hostile`: made to fool readers. `unsure`: what torch makes of it depends on bytes that nobody wrote.
     """
 
     message: str
@@ -58,6 +59,7 @@ class Remark:
     fatal: bool = False
     hostile: bool = False
     blocks: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         if data[position : position + 4] != _CENTRAL or len(data) < position + 46:
             directory.remarks.append(Remark("an entry of the zip directory is broken", None, base + position, True))
             return
-        (flags, method, _, _, crc, packed, size, name_len, extra_len, note_len, disk, _, attributes, header) = (
+        (flags, method, time, _, crc, packed, size, name_len, extra_len, note_len, disk, _, attributes, header) = (
             struct.unpack_from("<HHHHIIIHHHHHII", data, position + 8)
         )
         name_at = position + 46
@@ -169,17 +171,18 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         member = Member(name, method, flags, crc, packed, size, header, base + position)
         directory.members.append(member)
         if flags & ENCRYPTED or method or packed != size or disk or header + 30 + packed > file_size or folder:
-            _check_entry(member, disk, file_size, directory, folder=folder)
+            _check_entry(member, disk, file_size, directory, folder=folder, timed=time != 0)
         position = name_at + name_len + extra_len + note_len
     if position != len(data):
-        directory.remarks.append(Remark("the zip directory holds more than its entries", offset=base + position))
+        text = "the zip directory holds more than its entries"
+        directory.remarks.append(Remark(text, offset=base + position, unsure=True))
 
 
 def _decoded(raw: bytes, offset: int, directory: Directory) -> str:
     """A member's name, which ends at a zero byte for torch and Python. torch fails where one is not utf-8."""
     name, zero, _ = raw.partition(b"\x00")
     if zero:
-        directory.remarks.append(Remark("a record's name has a zero byte in it", None, offset, False, True))
+        directory.remarks.append(Remark("a record's name has a zero byte in it", None, offset, hostile=True, unsure=True))
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError:
@@ -204,9 +207,11 @@ def _wide(extra: bytes, packed: int, size: int, header: int) -> tuple[int, int, 
     return packed, size, header
 
 
-def _check_entry(member: Member, disk: int, file_size: int, directory: Directory, *, folder: bool) -> None:
-    def remark(message: str, *, fatal: bool = False, hostile: bool = False, blocks: bool = False) -> None:
-        directory.remarks.append(Remark(message, member.name, member.entry, fatal, hostile, blocks))
+def _check_entry(member: Member, disk: int, file_size: int, directory: Directory, *, folder: bool, timed: bool) -> None:
+    def remark(
+        message: str, *, fatal: bool = False, hostile: bool = False, blocks: bool = False, unsure: bool = False
+    ) -> None:
+        directory.remarks.append(Remark(message, member.name, member.entry, fatal, hostile, blocks, unsure))
 
     if member.header + 30 + member.packed > file_size:
         remark("the record lies behind the end of the file", fatal=True)
@@ -214,14 +219,16 @@ def _check_entry(member: Member, disk: int, file_size: int, directory: Directory
         patched = bool(member.flags & _PATCHED)
         remark("the record is marked as encrypted or patched", fatal=patched, blocks=not patched)
     if member.method == 0 and member.packed != member.size:
-        remark("a stored record whose two sizes differ")
+        # miniz compares the method and the time behind it with 0, as one number of 32 bits
+        remark("a stored record whose two sizes differ", fatal=not timed, unsure=timed)
     if member.method not in (0, 8):
         remark(f"compression method {member.method} is none that torch reads", blocks=True)
     if member.size and not member.packed:
         remark("a record of no bytes that says it unpacks to some", fatal=True)
     if folder and member.size:
         parsed = member.folded.endswith(_PARSED)
-        remark("the record is marked as a folder: torch reads nothing of it", hostile=True, blocks=parsed)
+        told = member.folded.endswith(_TOLD)
+        remark("the record is marked as a folder: torch reads nothing of it", hostile=True, blocks=parsed, unsure=told)
     if disk not in (0, 0xFFFF):
         remark("the record is on another disk", fatal=True)
 
