@@ -170,6 +170,8 @@ def _torch_verdict(draft: Draft, run: PickleRun | None) -> Verdict:
     before = [item for item in draft.runs if item.role in read]
     if draft.kind == "torch-zip" and draft.obstacle is not None:
         return Verdict(REFERENCE, False, draft.obstacle[0], draft.obstacle[1], source="measured")
+    if draft.doubt is not None:
+        return Verdict(REFERENCE, None, draft.doubt, "unsure", source="measured")
     for item in before:
         machine = item.machine
         if machine.unsure is not None:
@@ -181,6 +183,4 @@ def _torch_verdict(draft: Draft, run: PickleRun | None) -> Verdict:
             return Verdict(REFERENCE, None, machine.broken, "limit", item.member, machine.at, "measured")
     if draft.obstacle is not None:
         return Verdict(REFERENCE, False, draft.obstacle[0], draft.obstacle[1], source="measured")
-    if draft.doubt is not None:
-        return Verdict(REFERENCE, None, draft.doubt, "unsure", source="measured")
     return Verdict(REFERENCE, True, source="measured")

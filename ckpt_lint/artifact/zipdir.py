@@ -173,9 +173,10 @@ def _read_entries(data: bytes, count: int, base: int, file_size: int, directory:
         if flags & ENCRYPTED or method or packed != size or disk or header + 30 + packed > file_size or folder:
             _check_entry(member, disk, file_size, directory, folder=folder, timed=time != 0)
         position = name_at + name_len + extra_len + note_len
-    if position != len(data):
-        text = "the zip directory holds more than its entries"
-        directory.remarks.append(Remark(text, offset=base + position, unsure=True))
+    if position > len(data):
+        directory.remarks.append(Remark("the zip directory is shorter than its entries", offset=base, fatal=True))
+    elif position < len(data):
+        directory.remarks.append(Remark("the zip directory holds more than its entries", offset=base + position))
 
 
 def _decoded(raw: bytes, offset: int, directory: Directory) -> str:
@@ -229,7 +230,7 @@ def _check_entry(member: Member, disk: int, file_size: int, directory: Directory
         parsed = member.folded.endswith(_PARSED)
         told = member.folded.endswith(_TOLD)
         remark("the record is marked as a folder: torch reads nothing of it", hostile=True, blocks=parsed, unsure=told)
-    if disk not in (0, 0xFFFF):
+    if disk not in (0, 1):  # torch takes either for the only one there is
         remark("the record is on another disk", fatal=True)
 
 

@@ -51,6 +51,6 @@ def end_record(access: RandomAccess, tail: bytes, at: int, tail_start: int) -> E
         faults.append("the archive says it is one of several disks")
     if length < count * 46:
         faults.append("its zip directory is shorter than its entries")
-    if start + length > tail_start + at:
-        faults.append("its zip directory runs into the records behind it")
+    if start + length > access.size:
+        faults.append("its zip directory lies behind the end of the file")
     return EndRecord(count, length, start, place, tuple(faults))

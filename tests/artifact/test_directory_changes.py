@@ -12,7 +12,7 @@ import torch
 from ckpt_lint.artifact.access import BytesAccess
 from ckpt_lint.artifact.reader import read_access
 
-TIME, PACKED, SIZE, ATTRIBUTES = 12, 20, 24, 38
+TIME, PACKED, SIZE, DISK, ATTRIBUTES = 12, 20, 24, 34, 38
 """Where the fields stand in an entry."""
 
 
@@ -69,6 +69,22 @@ def test_a_changed_entry(name: str, change: str) -> None:
     assert facts.verdict.loads in (None, loads(bytes(data)))
     if change in ("packed size", "size"):
         assert facts.verdict.loads is False
+
+
+@pytest.mark.parametrize("disk", [1, 2, 0xFFFF])
+def test_another_disk(disk: int) -> None:
+    data = saved()
+    struct.pack_into("<H", data, entries(data)["archive/data.pkl"] + DISK, disk)
+    assert read_access(BytesAccess(bytes(data)), "model.pt").verdict.loads is loads(bytes(data))
+
+
+@pytest.mark.parametrize("change", [1, 30, 98, 99, 2_000, -1, -30])
+def test_another_length_of_the_directory(change: int) -> None:
+    data = saved()
+    place = data.rfind(b"PK\6\6") + 40  # in the 64-bit end record
+    struct.pack_into("<Q", data, place, struct.unpack_from("<Q", data, place)[0] + change)
+    facts = read_access(BytesAccess(bytes(data)), "model.pt")
+    assert facts.verdict.loads is loads(bytes(data)) and any(problem.kind == "damage" for problem in facts.problems)
 
 
 def test_nothing_changed() -> None:
