@@ -49,8 +49,16 @@ class Plugin:
 
     @classmethod
     def parse_options(cls, options: argparse.Namespace) -> None:
-        """Keep flake8's options; it gives them once, before the first file and before it starts processes."""
+        """Keep flake8's options; it gives them once, before the first file and before it starts processes.
+
+        Raises flake8's ExecutionError where the configuration of the working folder is bad. Raised while a file is checked,
+        it has flake8 kill its processes, and wait for ever where one of them held a lock (`multiprocessing.Pool.terminate`).
+        """
         cls.options = options
+        try:
+            Configs(ALL, working_folder=os.getcwd()).settings_in(os.getcwd())
+        except ConfigError as error:
+            raise ExecutionError(f"ckpt-lint: {error}") from None
         gc.freeze()  # what is imported stays: no collection need look through it
 
     def run(self) -> Iterator[Row]:

@@ -76,7 +76,18 @@ def test_the_configuration_of_ours_holds(tmp_path: Path) -> None:
 def test_a_mistake_in_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "ckpt-lint.toml").write_text("selekt = []\n")
     write(tmp_path, a=HAZARD, b=HAZARD)
+    told = "unknown key `selekt`; did you mean `select`?"
     done = flake8("--select", "CKP", cwd=tmp_path)
+    assert done.returncode == 1 and told in done.stdout + done.stderr
+    early = flake8("--select", "CKP", "--exclude", "*.py", cwd=tmp_path)  # before a file is read, or a process started
+    assert early.returncode == 1 and told in early.stdout + early.stderr
+
+
+def test_a_mistake_in_the_configuration_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "ckpt-lint.toml").write_text("selekt = []\n")
+    write(tmp_path / "inner", a=HAZARD)
+    done = flake8("--select", "CKP", "-j1", cwd=tmp_path)
     assert done.returncode == 1
     assert "unknown key `selekt`; did you mean `select`?" in done.stdout + done.stderr
 
