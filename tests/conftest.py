@@ -30,6 +30,7 @@ LONGEST_FIRST = (
     "tests/docs/test_commands.py",
     "tests/test_doors.py",
     "tests/verify/test_bad_input.py",
+    "tests/verify/test_child.py",
     "tests/rules/test_everything.py",
     "tests/test_parallel.py",
     "tests/test_precommit.py",
