@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,9 @@ class Assassin:
         while time.monotonic() < deadline:  # the reader's `open` returns now, and then it can be seen
             for process in Path("/proc").iterdir():
                 if process.name.isdecimal() and int(process.name) != os.getpid() and self._reads(process):
-                    os.kill(int(process.name), 9)
-                    self.killed.add(int(process.name))
+                    with suppress(ProcessLookupError):  # it may have ended just now
+                        os.kill(int(process.name), 9)
+                        self.killed.add(int(process.name))
                     return True
             time.sleep(0.001)
         return False
