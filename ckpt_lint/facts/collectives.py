@@ -32,7 +32,7 @@ _FSDP_STATE = frozenset({
 _STATE = f"{apis.DCP}.state_dict"
 _ENGINES = re.compile(r"^(model_)?engine$|^ds_(engine|model)$|_engine$")
 _ENGINE_CALLS = frozenset({"save_checkpoint", "load_checkpoint", "save_16bit_model", "save_fp16_model"})
-_LIGHTNING = re.compile(r"^(pytorch_lightning|lightning)\b.*\bTrainer$")
+_LIGHTNING = re.compile(r"^(pytorch_lightning|lightning)\b.*\bTrainer(\.from_argparse_args)?$")
 _QUOTED = re.compile(r"^(pl|L|pytorch_lightning|lightning(\.pytorch)?)\.Trainer$")
 _SHARDED_WORDS = frozenset({"FSDP", "FullyShardedDataParallel", "fully_shard"})
 
