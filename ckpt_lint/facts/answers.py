@@ -80,10 +80,17 @@ def _is_told(expr: t.Expr) -> bool:
     return False
 
 
+def _is_hushed(text: str, call: t.Call) -> bool:
+    """Whether a `;` ends the statement, with which a notebook shows nothing."""
+    return text[call.end :].lstrip(" \t)").startswith(";")
+
+
 def _displayed(view: View, call: t.Call) -> bool:
-    """Whether a notebook shows the result: the expression is the last of its cell."""
+    """Whether a notebook shows the result: an expression, no assignment, that is the last of its cell, without a `;`."""
     cell = view.source.location(call.start).cell
-    if cell is None or not isinstance(call.parent.parent, t.Module):
+    if cell is None or not isinstance(call.parent, t.ExprStmt) or not isinstance(call.parent.parent, t.Module):
+        return False
+    if _is_hushed(view.text, call):
         return False
     later = [s for s in view.module.root.body if s.start > call.start]
     return not later or view.source.location(later[0].start).cell != cell
