@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
+from ckpt_lint.facts.own_modules import stays_on_cpu
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
@@ -92,6 +93,9 @@ def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.
             return True
         if value.func.attr == "state_dict" and role_of(values, module, value.func.value) == apis.SCHEDULER:
             return True  # numbers
+        if value.func.attr == "state_dict" and flow.body_of(value) is function:
+            if stays_on_cpu(values, module, value.func.value, value):
+                return True
         if value.func.attr in _KEEPING:
             return _deviceless(values, module, value.func.value, function, depth - 1)
     if isinstance(value, (t.BinOp, t.Subscript)):

@@ -48,7 +48,7 @@ def restore(model, path):
         silent=(
             "a round trip through memory (`io.BytesIO`), and bytes that may be what the module wrote into memory itself",
             "the matching save holds no tensor, or only tensors that the same function made and never moved, "
-            "or copied to the CPU",
+            "or copied to the CPU, those of a module that it made among them",
             "the result only meets NumPy",
             "`map_location` may come in a `**kwargs`, from the callers of a load wrapper, or from the wrapper itself; None "
             "is no location",
