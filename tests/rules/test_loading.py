@@ -74,6 +74,17 @@ def test_loads_that_a_declared_torch_would_settle_share_a_cause(tmp_path: Path) 
     assert only(judge(tmp_path, HUB.format("")), "CKP302").cause is None
 
 
+FETCHED = "import gdown\ndef f(u):\n    p = gdown.download(u)\n    return torch.load(p, map_location='cpu')"
+
+
+@pytest.mark.parametrize(("torch", "raised"), [("==1.7.0", True), (">=1.7", True), (">=1.13", False), (None, False)])
+def test_a_download_says_when_torch_must_rise_before_the_argument_can_be_given(
+    torch: str | None, raised: bool, tmp_path: Path
+) -> None:
+    finding = only(judge(tmp_path, FETCHED, torch=torch), "CKP304")
+    assert ("raise the floor first" in finding.message) is raised, finding.message
+
+
 REFUSED = "def s(m, p):\n    torch.save(m, 'm.pt')\ndef f():\n    return torch.load('m.pt', map_location='cpu')"
 MODULE = "def f(path, x):\n    m = torch.load(path, map_location='cpu')\n    m.eval()\n    return m(x)"
 

@@ -66,10 +66,15 @@ def check(view: View) -> Iterator[Report]:
             continue
         message = (
             f"this file was downloaded by {found.what} and is unpickled here, and a pickle runs code: pass "
-            f"`weights_only=True`, or compare a digest first{boundary(view)}"
+            f"`weights_only=True`, or compare a digest first{boundary(view)}{_floor(view)}"
         )
         others = (Other(found.module, found.node, "the download"),) if found.node is not None else ()
         yield Report(load.call, message, others=others, call=load.call, argument="pickle")
+
+
+def _floor(view: View) -> str:
+    """What must come first where the declared torch admits releases without `weights_only`."""
+    return "; the declared torch admits releases below 1.13: raise the floor first" if view.bounds.lacks_weights_only else ""
 
 
 def _unpickles(view: View, load: Load) -> bool:
