@@ -136,9 +136,10 @@ class ProjectFiles:
         if path not in self._reads:
             from ckpt_lint.source.read import NOTHING, unpacked
 
-            source = self.source(path) if path not in self._packed else None
-            if path in self._packed:
-                self._hold(path, unpacked(self._packed[path], path))
+            known = self._packed.get(path)
+            source = self.source(path) if known is None else None
+            if known is not None:
+                self._hold(path, unpacked(known, path))
             else:
                 self._hold(path, self._read_source(path, source) if source is not None else NOTHING)
         return self._reads[path]
@@ -172,9 +173,16 @@ class ProjectFiles:
         for path, read in self._reads.items():
             if path not in self._packed:
                 self._packed[path] = packed(read)
+        self.let_go()
+        self._sources.clear()
+
+    def let_go(self) -> None:
+        """Free the syntax facts: nobody may be using them."""
+        for read in self._reads.values():
+            for module in read.modules:
+                module.let_go()
         self._reads.clear()
         self.nodes = 0
-        self._sources.clear()
 
     def bytes_of(self, path: str) -> bytes:
         """The bytes of a file, b"" where they cannot be had."""

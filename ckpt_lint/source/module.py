@@ -28,6 +28,12 @@ class ModuleFacts:
         self.scopes = Scopes(self.nodes)
         self.names = Names(self.nodes, self.scopes)
 
+    def let_go(self) -> None:
+        """Untie all that names one another, so that it is freed at once. Nothing of a module may be used afterwards."""
+        t.unlink(self.nodes)
+        self.scopes.let_go()
+        vars(self).clear()
+
     @cached_property
     def _by_kind(self) -> Mapping[type[t.Node], list[t.Node]]:
         out: dict[type[t.Node], list[t.Node]] = {}
