@@ -100,11 +100,11 @@ def test_what_is_left_over_is_collected_once_it_is_much(
 ) -> None:
     seen: list[str] = []
     monkeypatch.setattr(workspace, "LEFT_OVER", left)
-    gc.collect()
-    gc.callbacks.append(watch := lambda phase, info: seen.append(phase))
-    try:
-        with collector_off():
+    with collector_off():
+        gc.collect()
+        gc.callbacks.append(watch := lambda phase, info: seen.append(phase))
+        try:
             outcomes()
-    finally:
-        gc.callbacks.remove(watch)
+        finally:
+            gc.callbacks.remove(watch)
     assert ("start" in seen) is asked
