@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 290_000
+MAX_NODES = 370_000
 """Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
 
 LEFT_OVER = 300_000
@@ -72,6 +72,7 @@ class KnownProject:
         """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
         words = cache(lambda: words_of(data))
         code = cache(lambda: words_of(without_texts(data)))
+        stands = cache(lambda name: name.encode() in data)  # many files offer the same few names
         looks = any(word.encode() in data for word in _EXISTENCE) and not _EXISTENCE.isdisjoint(words())
         for target in reached(self.files, path, found, words, mattering=True):
             if not self.files.matters(target):
@@ -82,7 +83,7 @@ class KnownProject:
             if names & _METHODS:
                 return True
             # a docstring that names it is no call
-            if len(names) <= FEW_NAMES and not any(name.encode() in data for name in names):
+            if not names or (len(names) <= FEW_NAMES and not any(map(stands, names))):
                 continue
             if not (names.isdisjoint(words()) or names.isdisjoint(code())):
                 return True

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ckpt_lint.facts.loads import Load, Loads
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import Definition, World, returned_values
+from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.names import LOCAL
@@ -162,7 +163,7 @@ class Restores:
                 yield from self._parts(found.module, value, MAX_STEPS // 2, False)
 
     def _returns(self, definition: Definition) -> tuple[t.Expr, ...]:
-        return tuple(returned_values(definition))
+        return tuple(flow.returned_values(definition.node))
 
     def _of_subscript(self, module: ModuleFacts, expr: t.Subscript, steps: int, deep: bool) -> Iterator[Part]:
         bound = [b for b in module.names.bindings(expr) if b.how == "assign" and b.value is not None]

@@ -39,6 +39,8 @@ KEPT_SOURCES = 16
 
 _DEFINED = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
+_AT_TOP = re.compile(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+
 
 def read_bytes(path: str) -> bytes | None:
     """The bytes of a file, None where they cannot be had."""
@@ -244,6 +246,14 @@ class ProjectFiles:
     def functions_calling(self, path: str, method: str) -> frozenset[str]:
         """The names of the functions of a file in which a method is called, rather too many than too few."""
         return self.remembered(path, method, lambda: functions_calling(self.bytes_of(path), method.encode()))
+
+    def defined_in(self, path: str) -> frozenset[str]:
+        """The names of functions and classes that a file defines at its top level, in no branch, told from its bytes."""
+
+        def find() -> frozenset[str]:
+            return frozenset(name.decode("utf-8", "replace") for name in _AT_TOP.findall(self.bytes_of(path)))
+
+        return self.remembered(path, "defined", find)
 
     def remembered(self, path: str, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
         """Names that were found in a file: kept where its syntax facts are not."""
