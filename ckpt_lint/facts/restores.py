@@ -61,6 +61,10 @@ class Restores:
             known = self._of[module] = tuple(self._find(module))
         return known
 
+    def may_restore(self, path: str, name: str) -> bool:
+        """Whether a function of a file may restore something, told from the file's bytes."""
+        return name in self.world.files.functions_calling(path, "load_state_dict")
+
     def _find(self, module: ModuleFacts) -> Iterator[Restore]:
         calls = module.calls_by_name.get("load_state_dict", ())
         for call in calls if calls and not _is_another_framework(module) else ():

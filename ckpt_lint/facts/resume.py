@@ -138,13 +138,10 @@ class Resumes:
                 if name == _RESTORE and isinstance(call.func, t.Attribute):
                     continue  # the method
                 body = flow.function_of(call) or module.root
-                for found in self.world.callees_where(module, call, self._may_restore):
+                for found in self.world.callees_where(module, call, self.restores.may_restore):
                     if found.node is not body:
                         out.setdefault(body, []).extend(self._inside(found))
         return {body: restores for body, restores in out.items() if restores}
-
-    def _may_restore(self, path: str, name: str) -> bool:
-        return name in self.world.files.functions_calling(path, _RESTORE)
 
     def _helper_names(self, module: ModuleFacts) -> frozenset[str]:
         """The names of functions that restore something: the project's, told from its bytes, and the module's own."""

@@ -70,9 +70,9 @@ def check(view: View) -> Iterator[Report]:
     if "load_state_dict" not in view.module.keywords:
         return
     placement = Placement(view.facts.world, view.facts.values)
-    points = list(restore_points(view, apis.OPTIMIZER))
-    made = [b for b in built(view, apis.OPTIMIZER) if b.of and not _stateless(view, b)] if points else []
-    for point in points if made else ():
+    made = [b for b in built(view, apis.OPTIMIZER, of_modules=True) if not _stateless(view, b)]
+    points = list(restore_points(view, apis.OPTIMIZER)) if made else []
+    for point in points:
         own = last_built(view, made, point)
         if own is None or not placement.is_left_alone(view.module):
             continue
