@@ -16,6 +16,7 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, Variable, last_name
 
 _DEPTH = 3
+_PARAMETERS = frozenset({"parameters", "named_parameters"})
 _FACTORY = re.compile(r"^(build|create|get|make|init|setup|configure)_?\w*optim", re.IGNORECASE)
 
 
@@ -43,6 +44,8 @@ def built(view: View, kind: str, *, of_project: bool = True, of_modules: bool = 
 
     `of_project` asks for those of the project's own classes, too; `of_modules` only for those that are given `m.parameters()`.
     """
+    if of_modules and view.module.keywords.isdisjoint(_PARAMETERS):
+        return
     for call in view.module.calls:
         statement = call.parent
         if not isinstance(statement, (t.Assign, t.AnnAssign)) or call.role != "value":
@@ -102,7 +105,7 @@ def _modules(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
 
 def _parameters_in(module: ModuleFacts, root: t.Expr, depth: int) -> Iterator[t.Expr]:
     for node in t.walk(root):
-        if isinstance(node, t.Attribute) and node.attr in ("parameters", "named_parameters"):
+        if isinstance(node, t.Attribute) and node.attr in _PARAMETERS:
             yield node.value
         elif isinstance(node, t.Name) and depth > 0:
             for binding in module.names.bindings(node):
