@@ -41,6 +41,7 @@ SIMPLE_NAMESPACE = Refusal("a `SimpleNamespace`", "vars(", ")", ("SimpleNamespac
 PATH = Refusal("a `pathlib.Path`", "str(", ")", ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath"))
 DATETIME = Refusal("a `datetime`", "", ".isoformat()", ("datetime", "date", "time"))
 DURATION = Refusal("a `timedelta`", "", ".total_seconds()", ("timedelta",))
+VERSION = Refusal("a `Version` of packaging", "str(", ")", ("Version",))
 TORCH_VERSION = Refusal("`torch.__version__`, which is no plain string", "str(", ")", ("TorchVersion",))
 ENUM = Refusal("an Enum member", "", ".value", ())
 FUNCTION = Refusal("a function", "", "", (), "save its name")
@@ -75,6 +76,7 @@ MADE = {
     "numpy.random.default_rng": NUMPY_GENERATOR, "numpy.random.RandomState": NUMPY_GENERATOR,
     "omegaconf.OmegaConf.load": CONFIG, "omegaconf.OmegaConf.create": CONFIG, "omegaconf.OmegaConf.merge": CONFIG,
     "omegaconf.OmegaConf.from_cli": CONFIG, "omegaconf.OmegaConf.structured": CONFIG, "hydra.compose": CONFIG,
+    "packaging.version.Version": VERSION, "packaging.version.parse": VERSION,
     "pathlib.Path.cwd": PATH, "pathlib.Path.home": PATH,
 }  # fmt: skip
 """What a call of a dotted name makes."""
@@ -109,7 +111,15 @@ NUMPY_ARRAYS = frozenset({
     "logspace", "geomspace", "fromiter", "atleast_1d", "atleast_2d", "squeeze", "expand_dims", "random.permutation",
     "ascontiguousarray", "histogram2d", "repeat", "tile", "meshgrid", "diff", "frombuffer", "loadtxt", "genfromtxt",
 })  # fmt: skip
-"""NumPy's functions by what they give for what programs hand them: those that reduce an axis may give an array too."""
+"""NumPy's functions by what they give for what programs hand them, where no axis is named."""
+
+NUMPY_AXIS = {
+    **dict.fromkeys((
+        "mean", "sum", "median", "std", "var", "average", "nanmean", "nansum", "prod", "max", "min", "amax", "amin",
+        "nanmax", "nanmin", "argmax", "argmin", "count_nonzero",
+    ), 1), "percentile": 2, "quantile": 2,
+}  # fmt: skip
+"""Where the axis stands among the arguments of those that reduce; `axis=` is the same for all."""
 
 PLAIN_ATTRIBUTES = frozenset({
     "shape", "device", "dtype", "data", "grad", "T", "ndim", "requires_grad", "is_cuda", "type", "index", "real",

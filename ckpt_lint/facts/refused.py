@@ -151,7 +151,7 @@ def _of_call(values: Values, origin: Origin, call: t.Call, returns: int, depth: 
         return r.NAMESPACE
     if origin.how == "value":
         for name in module.names.of(call.func):
-            found = r.MADE.get(name) or r.of_numpy(name) or (r.PATH if r.PATH_CLASSES.match(name) else None)
+            found = r.MADE.get(name) or _of_numpy(name, call) or (r.PATH if r.PATH_CLASSES.match(name) else None)
             if found is not None:
                 return found
         if isinstance(call.func, t.Attribute) and not module.names.of(call.func):
@@ -164,6 +164,16 @@ def _of_call(values: Values, origin: Origin, call: t.Call, returns: int, depth: 
             )
             return found if found is not None and found.classes == r.NUMPY_SCALAR.classes else None
     return _of_project(values, origin, call, returns) if origin.how in ("value", "unpack") and returns else None
+
+
+def _of_numpy(name: str, call: t.Call) -> Refusal | None:
+    """What a function of NumPy gives: over one axis an array, but a scalar where there is only that one."""
+    found = r.of_numpy(name)
+    if found not in (r.NUMPY_SCALAR, r.NUMPY_INTEGER):
+        return found
+    at = r.NUMPY_AXIS.get(name.removeprefix("numpy."))
+    axes = [arg.value for i, arg in enumerate(call.args) if (i == at if arg.keyword is None else arg.keyword == "axis")]
+    return r.NUMPY_VALUE if any(not _is_none(axis) for axis in axes) else found
 
 
 def _of_method(
@@ -203,6 +213,8 @@ def _of_part(
     if isinstance(node, t.Subscript):
         inner = _of_expression(values, module, node.value, returns, depth - 1)
         return r.NUMPY_VALUE if inner in (r.NUMPY_ARRAY, r.NUMPY_VALUE) else None
+    if node.attr == "__class__":
+        return r.CLASS
     if node.attr == "parent" and _of_expression(values, module, node.value, returns, depth - 1) is r.PATH:
         return r.PATH
     for name in module.names.of(node.value):
@@ -224,6 +236,15 @@ def _of_list(
     found = [_of_expression(values, module, item, returns, depth - 2) for item in items[:8]]
     numpy = any(one is not None and one.classes == r.NUMPY_SCALAR.classes for one in found)
     return r.NUMPY_LIST if numpy else None
+
+
+def may_be_none(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether a value is None in some runs."""
+    return any(_is_none(origin.node) for origin in values.origins(module, expr))
+
+
+def _is_none(node: t.Node) -> bool:
+    return isinstance(node, t.Constant) and node.value is None
 
 
 def _by_use(values: Values, module: ModuleFacts, expr: t.Expr) -> Refusal | None:

@@ -355,8 +355,12 @@ class Values:
         return verdict
 
     def opposed(self, module: ModuleFacts, expr: t.Expr) -> bool:
-        """Whether something speaks against a conventional name: made by, or annotated with, something foreign."""
-        for origin in self.origins(module, expr):
+        """Whether something speaks against a conventional name: made by, or annotated with, something foreign.
+
+        A None beside another value is what some runs leave it at, and says nothing of the others.
+        """
+        origins = self.origins(module, expr)
+        for origin in [o for o in origins if not _is_none(o.node)] or origins:
             node = origin.node
             if isinstance(node, t.Parameter) and (node.annotation is not None or _has_plain_default(node)):
                 return True
@@ -364,9 +368,11 @@ class Values:
                 return True
             if not isinstance(node, (t.Call, t.Parameter, t.Name, t.Attribute, t.Subscript, t.Alias)):
                 return True
-            if isinstance(node, t.Constant):
-                return True
         return False
+
+
+def _is_none(node: t.Node) -> bool:
+    return isinstance(node, t.Constant) and node.value is None
 
 
 def _has_plain_default(param: t.Parameter) -> bool:

@@ -9,7 +9,7 @@ from ckpt_lint.facts import refusals
 from ckpt_lint.facts.allowlists import allowed_classes
 from ckpt_lint.facts.command_line import parsed_in, parses_paths
 from ckpt_lint.facts.refusals import Refusal
-from ckpt_lint.facts.refused import refused_in
+from ckpt_lint.facts.refused import may_be_none, refused_in
 from ckpt_lint.facts.saved import Saved, is_editable
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import WEIGHTS
@@ -69,15 +69,18 @@ def save(model, path):
 
 
 def check(view: View) -> Iterator[Report]:
-    """Values beside weights that the safe load refuses."""
+    """Values beside weights that the safe load refuses. What a helper of another file puts in is told once."""
+    told: set[t.Expr] = set()
     for save in view.saves:
         found = list(refused_in(view, save))
         if not found or not _holds_weights(view, save, found):
             continue
         allowed = allowed_classes(view.facts.world, view.module)
         for saved, refusal in found:
-            if not allowed & set(refusal.classes):
+            if not allowed & set(refusal.classes) and saved.value not in told:
                 yield _report(view, saved, refusal)
+                if saved.module is not view.module:
+                    told.add(saved.value)
 
 
 def _holds_weights(view: View, save: Save, found: list[tuple[Saved, Refusal]]) -> bool:
@@ -116,11 +119,21 @@ def _edits(view: View, saved: Saved, refusal: Refusal) -> tuple[Edit, ...] | Non
             return ()
     if refusal is refusals.NUMPY_ARRAY:
         return None  # an array read back as a tensor is another thing to its reader: that is for a person to decide
-    if refusal.before:
-        return wrap(saved.value.span, refusal.before, refusal.after)
+    before, after = _around(view, saved, refusal)
+    if before:
+        return wrap(saved.value.span, before, after)
     simple = isinstance(saved.value, (t.Name, t.Attribute, t.Call, t.Subscript))
-    return insert(saved.value.end, refusal.after) if simple else None
+    return insert(saved.value.end, after) if simple else None
 
 
 def _rewritten(view: View, saved: Saved, refusal: Refusal) -> str:
-    return f"{refusal.before}{view.code(saved.value)}{refusal.after}"
+    before, after = _around(view, saved, refusal)
+    return f"{before}{view.code(saved.value)}{after}"
+
+
+def _around(view: View, saved: Saved, refusal: Refusal) -> tuple[str, str]:
+    """The code before and after the value that makes plain data of it, and leaves a None as it is."""
+    simple = isinstance(saved.value, (t.Name, t.Attribute))
+    if not simple or not may_be_none(view.facts.values, saved.module, saved.value):
+        return refusal.before, refusal.after
+    return refusal.before, f"{refusal.after} if {view.code(saved.value)} is not None else None"
