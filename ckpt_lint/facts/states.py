@@ -10,6 +10,7 @@ from ckpt_lint import apis
 from ckpt_lint.facts.kinds import STATE_DICT
 from ckpt_lint.facts.roles import named_role, role_of
 from ckpt_lint.facts.values import Values
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.scopes import Binding
@@ -19,6 +20,7 @@ COUNTER = "counter"
 METRIC = "metric"
 VERSION = "version"
 WEIGHTS = "weights"
+_DEPTH = 5
 
 COUNTER_KEY = re.compile(
     r"(^|_)(epochs?|steps?|iters?|iterations?|global_?step|n_?iters?|start_?epoch|cur_?epoch|num_updates|updates|t_total"
@@ -92,7 +94,7 @@ class States:
             return frozenset({WEIGHTS})
         return frozenset(by_value | by_key)
 
-    def _by_value(self, module: ModuleFacts, value: t.Expr, depth: int = 3) -> set[str]:
+    def _by_value(self, module: ModuleFacts, value: t.Expr, depth: int = _DEPTH) -> set[str]:
         if isinstance(value, t.Call) and isinstance(value.func, t.Attribute) and value.func.attr == "state_dict":
             return self._of_state_dict(module, value.func.value)
         if isinstance(value, t.Attribute) and value.attr == "state_dict":
@@ -124,7 +126,16 @@ class States:
             return self._by_value(module, value.args[0].value, depth - 1) if depth else set()
         if any(name.endswith("amp.state_dict") for name in names):
             return {apis.SCALER}
-        return set()
+        return self._of_returned(module, value, depth)
+
+    def _of_returned(self, module: ModuleFacts, call: t.Call, depth: int) -> set[str]:
+        """What a project function gives back: `weights_of(model)`."""
+        out: set[str] = set()
+        for found in self.values.world.callees(module, call) if depth > 0 else ():
+            if isinstance(found.node, t.FunctionDef):
+                for value in flow.returned_values(found.node):
+                    out |= self._by_value(found.module, value, depth - 1)
+        return out & {WEIGHTS, *apis.TRAINING_STATE_KINDS}
 
     def _of_state_dict(self, module: ModuleFacts, receiver: t.Expr) -> set[str]:
         if any(name.endswith("apex.amp") or name == "amp" for name in module.names.of(receiver)):
