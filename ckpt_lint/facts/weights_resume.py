@@ -34,7 +34,8 @@ _CALLS = 2
 class WeightsResume:
     """A load of bare weights that training goes on from; `save` writes them, `optimizer` is built over the module.
 
-    `trained` is that module where it is trained: what the restore stands on, or what a helper that restores is given.
+    `trained` is that module where it is trained, in the file `place`: what the restore stands on, or what a helper
+    that restores is given.
     """
 
     load: Load
@@ -42,6 +43,7 @@ class WeightsResume:
     save: Save
     optimizer: t.Call
     trained: t.Expr
+    place: ModuleFacts
 
 
 class WeightsResumes:
@@ -81,13 +83,43 @@ class WeightsResumes:
     def _found(self, module: ModuleFacts, load: Load, restore: Restore, trained: t.Expr) -> WeightsResume | None:
         """A module whose weights alone a file saves, and over which it builds an optimizer."""
         saves = [save for save in self.saves.of(module) if not self.saves.in_memory(save)]
-        if not saves or any(self._may_hold_more(save) for save in saves):
+        beside = list(self._saved_beside(restore.module, module))
+        if any(self._may_hold_more(save) for save in (*saves, *(save for save, _ in beside))):
             return None
-        save = next((s for s in saves if self._saves_weights_of(s, trained)), None)
-        optimizer = self._optimizer(module, trained)
-        if save is None or optimizer is None:
+        own = (s for s in saves if _speaks_of(self._weights(s), trained))
+        handed = (s for s, given in beside if given is not None and _stem(given) == _stem(trained))
+        save = next(itertools.chain(own, handed), None)
+        optimizer = self._optimizer(module, trained) if save is not None else None
+        if save is None or optimizer is None or self._kept_elsewhere(module, optimizer):
             return None
-        return WeightsResume(load, restore, save, optimizer, trained)
+        return WeightsResume(load, restore, save, optimizer, trained, module)
+
+    def _saved_beside(self, restoring: ModuleFacts, module: ModuleFacts) -> Iterator[tuple[Save, t.Expr | None]]:
+        """Saves by helpers in the file that restores, called by another: the pair `net.write(p)` and `net.read(p)`.
+
+        With each what the call hands over for the object whose weights it writes.
+        """
+        for save in self.saves.direct(restoring) if restoring is not module else ():
+            function = flow.function_of(save.call)
+            owner = _owner(self._weights(save))
+            if function is None or save.passed or self.saves.in_memory(save):
+                continue
+            for site in self.world.callers(Definition(restoring, function)):
+                if site.module is module:
+                    yield save, _given(site.call, function, owner) if owner else None
+
+    def _kept_elsewhere(self, module: ModuleFacts, optimizer: t.Call) -> bool:
+        """Whether the optimizer is handed to a helper that saves it."""
+        bound = flow.statement_of(optimizer)
+        names = {_stem(target) for target in bound.targets} if isinstance(bound, t.Assign) else set()
+        for call in module.calls if names else ():
+            if not any(isinstance(a.value, (t.Name, t.Attribute)) and _stem(a.value) in names for a in call.args):
+                continue
+            for found in self.world.callees(module, call):
+                inside = (s for s in self.saves.direct(found.module) if flow.function_of(s.call) is found.node)
+                if any(self._may_hold_more(save) for save in inside):
+                    return True
+        return False
 
     # -- what is saved and loaded -----------------------------------------------------------------------------------
 
@@ -97,12 +129,12 @@ class WeightsResumes:
         states = {s for entry in checkpoint.entries for s in self.checkpoints.states(entry)}
         return apis.OPTIMIZER in states or (checkpoint.shape == "dict" and checkpoint.open)
 
-    def _saves_weights_of(self, save: Save, receiver: t.Expr) -> bool:
+    def _weights(self, save: Save) -> t.Expr | None:
+        """The state dict that a save writes, and nothing else."""
         checkpoint = self.checkpoints.of(save)
         if checkpoint.shape != "object" or WEIGHTS not in self.checkpoints.states(checkpoint.entries[0]):
-            return False
-        value: t.Expr = checkpoint.entries[0].value
-        return any(_stem(node) == _stem(receiver) for node in t.walk(value) if isinstance(node, (t.Name, t.Attribute)))
+            return None
+        return checkpoint.entries[0].value
 
     def _bare(self, restore: Restore) -> Load | None:
         for part in self.restores.parts(restore.module, restore.state):
@@ -272,6 +304,20 @@ def _is_part(expr: t.Expr) -> bool:
     """Whether a name is an attribute of something else than the object at hand: `critic.net`, not `self.net`."""
     key = path_key(expr).removesuffix(".module")
     return "." in key.removeprefix("self.")
+
+
+def _speaks_of(value: t.Expr | None, trained: t.Expr) -> bool:
+    """Whether a module is named in a value that is saved."""
+    names = (node for node in t.walk(value) if isinstance(node, (t.Name, t.Attribute))) if value is not None else ()
+    return any(_stem(node) == _stem(trained) for node in names)
+
+
+def _owner(value: t.Expr | None) -> str:
+    """The variable whose state a value is: "self" for `self.state_dict()`; "" where it is anything else."""
+    func = value.func if isinstance(value, t.Call) else None
+    if isinstance(func, t.Attribute) and func.attr == "state_dict" and isinstance(func.value, t.Name):
+        return func.value.id
+    return ""
 
 
 def _wrapped(value: t.Expr) -> t.Expr:

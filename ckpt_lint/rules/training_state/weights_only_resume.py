@@ -77,6 +77,6 @@ def check(view: View) -> Iterator[Report]:
         )
         others = (
             Other(found.save.module, found.save.call, "only weights are saved here"),
-            Other(found.save.module, found.optimizer, f"the optimizer over the parameters of `{name}`"),
+            Other(found.place, found.optimizer, f"the optimizer over the parameters of `{name}`"),
         )
         yield Report(found.load.call, message, others=others, call=found.load.call)
