@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -74,12 +75,18 @@ class KnownProject:
         code = cache(lambda: words_of(without_texts(data)))
         stands = cache(lambda name: name.encode() in data)  # many files offer the same few names
         looks = any(word.encode() in data for word in _EXISTENCE) and not _EXISTENCE.isdisjoint(words())
+        compares = _COMPARED.search(data) is not None
+        ranks = cache(lambda: _speaks_of_ranks(words()))
         for target in reached(self.files, path, found, words, mattering=True):
             if not self.files.matters(target):
                 continue
             names = self._offered_by(target)
             if looks:
                 names = names | self._restoring_in(target)
+            if compares:
+                names = names | self._saving_in(target)
+            if not self._syncing_in(target).isdisjoint(words()) and ranks():
+                return True
             if names & _METHODS:
                 return True
             # a docstring that names it is no call
@@ -92,6 +99,14 @@ class KnownProject:
     def _restoring_in(self, path: str) -> frozenset[str]:
         """The functions of a file that restore something: a caller may pass them by where there is no checkpoint."""
         return self.files.functions_calling(path, "load_state_dict")
+
+    def _saving_in(self, path: str) -> frozenset[str]:
+        """The functions of a file that save something: a caller may do so where a metric improved."""
+        return self.files.functions_calling(path, ".save(")
+
+    def _syncing_in(self, path: str) -> frozenset[str]:
+        """The functions of a file that may save or load with all processes: a caller may leave all but one out."""
+        return self.files.remembered(path, "syncing", lambda: _syncing(self.files.bytes_of(path)))
 
     def _offered_by(self, path: str) -> frozenset[str]:
         """The names of what a file may offer: save and load wrappers, and functions that call some."""
@@ -114,6 +129,30 @@ class KnownProject:
 _EXISTENCE = frozenset({"exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "access"})
 
 _METHODS = frozenset({"__call__", "__init__"})
+
+_COMPARED = re.compile(rb"(?i:best)|<|[^-=]>")
+"""What stands in a file that tells whether a metric improved."""
+
+_SYNCS = re.compile(
+    rb"barrier|gather|broadcast|bcast|scatter|all_?reduce|FSDP|FullyShard|fully_shard|deepspeed|distributed\.checkpoint"
+    rb"|state_dict_type|[Ll]ightning"
+)
+_DEF = re.compile(rb"\bdef[ \t]+(\w+)")
+
+
+def _syncing(data: bytes) -> frozenset[str]:
+    from ckpt_lint.facts.collectives import SAVES_OR_LOADS
+
+    if _SYNCS.search(data) is None:
+        return frozenset()
+    names = (name.decode("utf-8", "replace") for name in _DEF.findall(data))
+    return frozenset(name for name in names if SAVES_OR_LOADS.search(name))
+
+
+def _speaks_of_ranks(words: Iterable[str]) -> bool:
+    from ckpt_lint.facts.ranks import MAIN, RANK
+
+    return any(MAIN.search(word) or RANK.search(word) for word in words)
 """Wrappers that a caller does not name."""
 
 NAMELESS = "a source without a name belongs to no project: what other files and manifests say of it is not known"

@@ -184,6 +184,70 @@ def test_a_file_that_passes_a_missing_checkpoint_by_is_read(tmp_path: Path) -> N
     assert "CKP411" in {code for code, _, _ in judged(train, gate=True)}
 
 
+HELPER = """import torch
+import torch.distributed as dist
+
+
+def save_weights(model, where):
+    dist.barrier()
+    torch.save(model.state_dict(), where)
+
+
+def save_all(model, optimizer, epoch, where):
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, where)
+
+
+def load_all(model, optimizer, where):
+    checkpoint = torch.load(where, map_location="cpu", weights_only=True)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    return checkpoint["epoch"] + 1
+"""
+ASKING = {
+    "CKP210": """from helpers import load_all, save_all
+
+
+def fit(model, optimizer, args):
+    lowest = 1e9
+    for epoch in range(load_all(model, optimizer, args.resume), 90):
+        loss = epoch_of(model, optimizer)
+        if loss < lowest:
+            lowest = loss
+            save_all(model, optimizer, epoch, "lowest.pt")
+""",
+    "CKP413": """from helpers import save_weights
+
+
+def fit(model, rank):
+    if rank == 0:
+        save_weights(model, "weights.pt")
+""",
+}
+
+
+@pytest.mark.parametrize("code", ASKING)
+def test_a_file_that_says_when_a_helper_saves_is_read(code: str, tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text("")
+    (tmp_path / "helpers.py").write_text(HELPER)
+    train = tmp_path / "train.py"
+    train.write_text(ASKING[code])
+    data = train.read_bytes()
+    assert not may_matter(data)
+    settings = settings_for(tmp_path, ALL_CODES)
+    assert Workspace().reaches(str(train), data, settings, tuple(own_imports(data, str(train))))
+    assert code in {found for found, _, _ in judged(train, gate=True)}
+
+
+def test_a_file_that_only_imports_beside_it_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text("")
+    (tmp_path / "helpers.py").write_text(HELPER + "\n\ndef scale(x):\n    return x\n")
+    other = tmp_path / "other.py"
+    other.write_text("from helpers import scale\n\n\ndef best(rank, x):\n    return scale(x) if rank > 0 else x\n")
+    data = other.read_bytes()
+    settings = settings_for(tmp_path, ALL_CODES)
+    assert not Workspace().reaches(str(other), data, settings, tuple(own_imports(data, str(other))))
+
+
 _LONG_METHOD = LONG.replace("    note", "        note")
 _PLATEAU = f"""import torch
 

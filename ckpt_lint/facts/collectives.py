@@ -24,7 +24,9 @@ SYNCING = frozenset({
 MPI = frozenset({
     "bcast", "Bcast", "Barrier", "barrier", "gather", "Gather", "allgather", "allreduce", "Allreduce", "scatter",
 })  # fmt: skip
-_SAVES_OR_LOADS = re.compile(r"save|load|checkpoint|ckpt|snapshot|resum|restor|state_dict", re.IGNORECASE)
+SAVES_OR_LOADS = re.compile(r"save|load|checkpoint|ckpt|snapshot|resum|restor|state_dict", re.IGNORECASE)
+"""How functions are called that save or load with all processes."""
+
 _FSDP = "torch.distributed.fsdp.FullyShardedDataParallel"
 _FSDP_STATE = frozenset({
     "full_optim_state_dict", "optim_state_dict", "scatter_full_optim_state_dict", "sharded_optim_state_dict",
@@ -167,7 +169,7 @@ class Collectives:
         """A helper of the project that saves or loads, and in which every process has to take part."""
         for found in self.facts.world.callees(module, call):
             function = found.node
-            if not isinstance(function, t.FunctionDef) or not _SAVES_OR_LOADS.search(function.name):
+            if not isinstance(function, t.FunctionDef) or not SAVES_OR_LOADS.search(function.name):
                 continue
             inner = next(self._syncs_in(found, call), None)
             if inner is not None:
@@ -188,7 +190,7 @@ class Collectives:
 def _may_be_helper(module: ModuleFacts, call: t.Call) -> bool:
     """Whether a call may be of a function named as those that save or load, under that name or another."""
     name = last_name(call.func)
-    return any(_SAVES_OR_LOADS.search(one) for one in (name, *module.names.of(call.func)))
+    return any(SAVES_OR_LOADS.search(one) for one in (name, *module.names.of(call.func)))
 
 
 def _is_sync(module: ModuleFacts, call: t.Call) -> bool:
