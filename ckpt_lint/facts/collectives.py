@@ -33,6 +33,7 @@ _STATE = f"{apis.DCP}.state_dict"
 _ENGINES = re.compile(r"^(model_)?engine$|^ds_(engine|model)$|_engine$")
 _ENGINE_CALLS = frozenset({"save_checkpoint", "load_checkpoint", "save_16bit_model", "save_fp16_model"})
 _LIGHTNING = re.compile(r"^(pytorch_lightning|lightning)\b.*\bTrainer(\.from_argparse_args)?$")
+_HOOKED = re.compile(r"^(pytorch_lightning|lightning)\b.*(\.callbacks\.\w+|\.Callback|\.LightningModule)$")
 _QUOTED = re.compile(r"^(pl|L|pytorch_lightning|lightning(\.pytorch)?)\.Trainer$")
 _SHARDED_WORDS = frozenset({"FSDP", "FullyShardedDataParallel", "fully_shard"})
 
@@ -159,7 +160,22 @@ class Collectives:
                 return True
             if isinstance(maker, t.Constant) and _QUOTED.match(str(maker.value)):
                 return True
-        return False
+            if isinstance(origin.node, t.Parameter) and self._is_hook(origin.module, origin.node):
+                return True
+        own = isinstance(receiver, t.Attribute) and receiver.attr == "trainer" and module.names.is_self(receiver.value)
+        return own and self._gets_trainer(module, receiver)
+
+    def _is_hook(self, module: ModuleFacts, param: t.Parameter) -> bool:
+        """Whether Lightning hands its trainer to a method under this parameter: `on_train_end(self, trainer, ...)`."""
+        return param.name == "trainer" and param.annotation is None and self._gets_trainer(module, param)
+
+    def _gets_trainer(self, module: ModuleFacts, node: t.Node) -> bool:
+        """Whether a node stands in a callback or module of Lightning's: they know the trainer that runs them."""
+        holder = flow.class_of(node)
+        if holder is None:
+            return False
+        bases = self.facts.world.bases(Definition(module, holder))
+        return any(isinstance(base, str) and _HOOKED.match(base) for base in bases)
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
