@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 290_000
+MAX_NODES = 370_000
 """Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
 
-LITTLE = 4_000
-"""Syntax facts that were let go of and may wait to be freed: more if far more are in use, for a search looks at all."""
+LEFT_OVER = 300_000
+"""Syntax facts that were let go of, from which the collector is asked for what is left of them: a few in a hundred."""
 
 CHARACTERS_A_NODE = 6
 """How much text is taken for one syntax fact before it is read; of real files, sliced, it is some 20."""
@@ -55,13 +55,24 @@ class KnownProject:
 
     def drop(self) -> None:
         """Forget texts and facts. Answers do not depend on it: they are read and made again when they are asked for."""
+        self._forget_facts()
         self.files.drop()
-        self.__dict__.pop("facts", None)
+
+    def let_go(self) -> None:
+        """Free what is known: nothing of the project is asked for afterwards."""
+        self._forget_facts()
+        self.files.let_go()
+
+    def _forget_facts(self) -> None:
+        known: Facts | None = self.__dict__.pop("facts", None)
+        if known is not None:
+            known.let_go()
 
     def reaches(self, path: str, data: bytes, found: Iterable[Import]) -> bool:
         """Whether a file names a save or load wrapper of the project that its imports `found` reach."""
         words = cache(lambda: words_of(data))
         code = cache(lambda: words_of(without_texts(data)))
+        stands = cache(lambda name: name.encode() in data)  # many files offer the same few names
         looks = any(word.encode() in data for word in _EXISTENCE) and not _EXISTENCE.isdisjoint(words())
         for target in reached(self.files, path, found, words, mattering=True):
             if not self.files.matters(target):
@@ -72,7 +83,7 @@ class KnownProject:
             if names & _METHODS:
                 return True
             # a docstring that names it is no call
-            if len(names) <= FEW_NAMES and not any(name.encode() in data for name in names):
+            if not names or (len(names) <= FEW_NAMES and not any(map(stands, names))):
                 continue
             if not (names.isdisjoint(words()) or names.isdisjoint(code())):
                 return True
@@ -120,7 +131,7 @@ class Workspace:
 
     disk: Disk = field(default_factory=Disk)
     known: dict[tuple[str, ApiNames], KnownProject] = field(default_factory=dict)
-    garbage: int = 0
+    left_over: int = 0
 
     def project_of(self, source: Source, settings: Settings, *, named: bool = True) -> FileProject:
         """The project of a source. `named` says whether its path is a place on disk; else nothing is looked up."""
@@ -137,31 +148,28 @@ class Workspace:
         self._trim(project, coming)
         while len(self.known) > MAX_PROJECTS:
             oldest = next(iter(self.known))
-            self.garbage += self.known.pop(oldest).files.nodes
+            gone = self.known.pop(oldest)
+            self._let_go(gone.files.nodes, gone.let_go)
             self.disk.forget(oldest[0])
         return project
 
     def _trim(self, project: KnownProject, coming: int) -> None:
         """Make room for the facts of a text of `coming` characters: at the cost of other projects before the own."""
         wanted = coming // CHARACTERS_A_NODE
-        if self.garbage > max(LITTLE, self._in_use() // 4) or (self.garbage and self._held() + wanted > MAX_NODES):
-            self._collect()
         for known in (*(other for other in self.known.values() if other is not project), project):
             if known.files.nodes and self._held() + wanted > MAX_NODES:
-                self.garbage += known.files.nodes
-                known.drop()
-                self._collect()
-
-    def _in_use(self) -> int:
-        return sum(known.files.nodes for known in self.known.values())
+                self._let_go(known.files.nodes, known.drop)
 
     def _held(self) -> int:
-        return self.garbage + self._in_use()
+        return sum(known.files.nodes for known in self.known.values())
 
-    def _collect(self) -> None:
-        """Facts name one another: what was let go of is freed when the collector is asked, which takes its time."""
-        gc.collect()
-        self.garbage = 0
+    def _let_go(self, nodes: int, free: Callable[[], None]) -> None:
+        """Free facts, and now and then what is left of them because it names itself: the collector is asked for that."""
+        free()
+        self.left_over += nodes
+        if self.left_over > LEFT_OVER:
+            gc.collect()
+            self.left_over = 0
 
     def reaches(self, path: str, data: bytes, settings: Settings, found: Iterable[Import]) -> bool:
         """Whether a file that the gate would let pass calls a wrapper of its project, given its own imports."""

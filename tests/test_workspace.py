@@ -17,6 +17,7 @@ from ckpt_lint.model import Outcome
 from ckpt_lint.rules import ALL
 from ckpt_lint.run import Mode, run
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.workspace import KnownProject
 
@@ -60,26 +61,50 @@ def test_a_project_that_is_left_makes_room_first(two_projects: None, monkeypatch
     assert dropped and dropped[0] == "one"
 
 
-@pytest.mark.parametrize(("little", "freed"), [(0, True), (1_000_000, False)])
-def test_what_was_let_go_of_is_freed_once_it_is_much(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, little: int, freed: bool
-) -> None:
-    """Facts name one another, and nothing collects them while files are judged but what is asked for here."""
+@pytest.fixture
+def five_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         shutil.copytree(FIXTURES / "projects" / "classifier", tmp_path / f"p{number}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workspace, "LITTLE", little)
+
+
+def test_what_is_let_go_of_is_freed_without_the_collector(five_projects: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts name one another: they are untied, for a collector that looks for them looks at all that lives."""
+    monkeypatch.setattr(workspace, "gc", None)  # nobody asks it for anything, and while files are judged it is off
+    made = [0]
     kept: list[weakref.ref[ModuleFacts]] = []
     init = ModuleFacts.__init__
 
     def watched(self: ModuleFacts, path: str, *rest: t.Module, **more: str) -> None:
-        if f"{os.sep}p0{os.sep}" in path:
-            kept.append(weakref.ref(self))
         init(self, path, *rest, **more)
+        made[0] += len(self.nodes)
+        kept.extend([weakref.ref(self)] if f"{os.sep}p0{os.sep}" in path else [])
 
     monkeypatch.setattr(ModuleFacts, "__init__", watched)
     gc.collect()
+    before = _nodes_alive()
     configs = Configs(ALL, [])
     results = run(discover(["."], configs), configs, Mode(), jobs=1)
-    alive = [sum(one() is not None for one in kept) for result in results if "p4" in result.outcome.path]
-    assert kept and (alive[-1] == 0) is freed
+    alive = [_nodes_alive() - before for result in results if "p4" in result.outcome.path]
+    assert kept and all(one() is None for one in kept)
+    assert made[0] > 5_000 and alive[-1] < (workspace.MAX_PROJECTS + 0.5) / 5 * made[0]
+
+
+def _nodes_alive() -> int:
+    return sum(isinstance(one, t.Node) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize(("left", "asked"), [(0, True), (1_000_000, False)])
+def test_what_is_left_over_is_collected_once_it_is_much(
+    five_projects: None, monkeypatch: pytest.MonkeyPatch, left: int, asked: bool
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(workspace, "LEFT_OVER", left)
+    with collector_off():
+        gc.collect()
+        gc.callbacks.append(watch := lambda phase, info: seen.append(phase))
+        try:
+            outcomes()
+        finally:
+            gc.callbacks.remove(watch)
+    assert ("start" in seen) is asked

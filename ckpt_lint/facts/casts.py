@@ -71,7 +71,7 @@ def _in_training(
     for loop in flow.loops_around(cast):
         if leaves_loop(statement) or made_anew(module, base, loop.start, loop.end):
             return None
-        step = next((s for s in steps.of(module) if loop.start <= s.start < loop.end), None)
+        step = next(steps.inside(module, loop), None)
         if step is not None:
             return step
     return _around_callers(values, steps, module, cast, callers)
@@ -82,8 +82,8 @@ def _around_callers(values: Values, steps: Steps, module: ModuleFacts, node: t.N
     if function is None or not callers:
         return None
     for site in values.world.callers(Definition(module, function)):
-        for loop in flow.loops_around(site.call):
-            found = next((s for s in steps.of(site.module) if loop.start <= s.start < loop.end), None)
-            if found is not None and site.module is module:
+        for loop in flow.loops_around(site.call) if site.module is module else ():
+            found = next(steps.inside(module, loop), None)
+            if found is not None:
                 return found
     return None

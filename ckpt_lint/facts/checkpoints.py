@@ -10,7 +10,7 @@ from ckpt_lint.facts.passing import literal_entries
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.states import Entry, States
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import World, returned_values
+from ckpt_lint.facts.world import World
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -157,7 +157,7 @@ class Checkpoints:
 
     def _of_returned(self, module: ModuleFacts, call: t.Call, depth: int) -> _Content | None:
         found = [d for d in self.world.callees(module, call) if isinstance(d.node, t.FunctionDef)]
-        contents = [self.content(d.module, v, depth - 2) for d in found for v in returned_values(d)]
+        contents = [self.content(d.module, v, depth - 2) for d in found for v in flow.returned_values(d.node)]
         dicts = [content for content in contents if content.shape == "dict"]
         if not dicts:
             return None

@@ -68,11 +68,12 @@ class Collectives:
         if not _may_guard(module):
             return
         for call in module.calls:
-            guard = self._guard(module, call)
-            if guard is None:
+            what = self._direct(module, call)
+            if what is None and not _may_be_helper(module, call):
                 continue
-            what = self._direct(module, call) or self._through(module, call)
-            if what is not None:
+            guard = self._guard(module, call)
+            what = what or (self._through(module, call) if guard is not None else None)
+            if what is not None and guard is not None:
                 yield Collective(call, what), guard[0]
 
     # -- guards -----------------------------------------------------------------------------------------------------
@@ -194,6 +195,12 @@ class Collectives:
             collective = _is_sync(module, inner) or self._direct(module, inner) is not None
             if collective and not _switched_off(found, call, inner):
                 yield inner
+
+
+def _may_be_helper(module: ModuleFacts, call: t.Call) -> bool:
+    """Whether a call may be of a function named as those that save or load, under that name or another."""
+    name = last_name(call.func)
+    return any(_SAVES_OR_LOADS.search(one) for one in (name, *module.names.of(call.func)))
 
 
 def _is_sync(module: ModuleFacts, call: t.Call) -> bool:

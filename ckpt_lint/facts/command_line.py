@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ckpt_lint.facts.refusals import PATH_CLASSES
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import Definition, bind, is_method_call, returned_values
+from ckpt_lint.facts.world import Definition, bind, is_method_call
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 
@@ -35,7 +36,7 @@ def _given_back(values: Values, module: ModuleFacts, call: t.Call, callers: int)
     """The same for a project function that gives back what it parsed: `opt = options()`."""
     out: list[ModuleFacts] = []
     for definition in values.world.callees(module, call):
-        for value in returned_values(definition):
+        for value in flow.returned_values(definition.node):
             found = parsed_in(values, definition.module, value, callers - 1)
             if not found:
                 return []

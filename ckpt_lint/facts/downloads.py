@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ckpt_lint.facts.commands import download_program
+from ckpt_lint.facts.digests import digest_checked
 from ckpt_lint.facts.loads import Load
 from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.paths import path_facts
@@ -23,7 +24,8 @@ RETURNS_PATH = re.compile(
     r"^(huggingface_hub\.(\w+\.)*(hf_hub_download|snapshot_download|cached_download|hf_hub_url)|transformers\.(\w+\.)*cached_(path|file)"
     r"|(allennlp|pytorch_pretrained_bert|transformers)\.(\w+\.)*cached_path|cached_path\.cached_path|gdown\.(download|cached_download)"
     r"|wget\.download|pooch\.retrieve|urllib\.request\.urlretrieve|blobfile\.BlobFile"
-    r"|modelscope\.(\w+\.)*snapshot_download|kagglehub\.\w+download|timm\.models\.(\w+\.)*download_cached_file)$"
+    r"|modelscope\.(\w+\.)*snapshot_download|kagglehub\.\w+download|timm\.models\.(\w+\.)*download_cached_file"
+    r"|(basicsr|facexlib)\.(\w+\.)*load_file_from_url)$"
 )
 RETURNS_BYTES = re.compile(
     r"^(requests\.(get|post|request)|httpx\.(get|post|request|stream)|urllib\.request\.urlopen|urllib2\.urlopen|urllib3\.request)$"
@@ -42,7 +44,6 @@ _COMMANDS = (
     "subprocess.Popen", "subprocess.getoutput",
 )  # fmt: skip
 _PROGRAM = re.compile(r"\b(wget|curl|gdown|aria2c|axel)\b")
-_DIGEST = re.compile(r"sha(1|256|512)|md5|digest|checksum|hexdigest|blake2|verify_hash|check_hash", re.IGNORECASE)
 _HELPER_DEPTH = 2
 _STEPS = 8
 
@@ -78,7 +79,10 @@ def download_behind(view: View, load: Load) -> Download | None:
     """The download that what `load` reads came from; None where there is none, or its digest is checked first."""
     for site in _sites(view, load):
         found = _behind(view, site) or _in_shell(view, site)
-        if found is not None and not _digest_checked(view, site, found):
+        if found is None:
+            continue
+        fetched = (found.module, found.node) if isinstance(found.node, t.Call) else None
+        if not digest_checked(view.facts.world, site.module, site.call, fetched):
             return found
     return None
 
@@ -356,44 +360,3 @@ def _reached_at(view: View, site: _Site) -> int:
         return site.call.start
     callers = view.facts.world.callers(Definition(site.module, function))
     return max([c.call.start for c in callers if c.module is site.module], default=site.call.start)
-
-
-def _digest_checked(view: View, site: _Site, found: Download) -> bool:
-    """Whether a digest is compared before the load: where it stands, in what it calls, or in the download's helpers."""
-    body = flow.body_of(site.call)
-    before = [n for n in t.walk(body) if n.start < site.call.start and flow.body_of(n) is body]
-    if any(_compares_digest(node) for node in before):
-        return True
-    calls = [(site.module, n) for n in before if isinstance(n, t.Call)]
-    if isinstance(found.node, t.Call):
-        calls.append((found.module, found.node))
-    return any(_checks_inside(view, module, call, _HELPER_DEPTH) for module, call in calls)
-
-
-def _checks_inside(view: View, module: ModuleFacts, call: t.Call, depth: int) -> bool:
-    """Whether a project function that is called compares a digest, or one that it calls does."""
-    for definition in view.facts.world.callees(module, call):
-        if not isinstance(definition.node, t.FunctionDef):
-            continue
-        nodes = list(t.walk(definition.node))
-        if any(_compares_digest(node) for node in nodes):
-            return True
-        inner = [n for n in nodes if isinstance(n, t.Call)] if depth > 1 else []
-        if any(_checks_inside(view, definition.module, n, depth - 1) for n in inner):
-            return True
-    return False
-
-
-def _compares_digest(node: t.Node) -> bool:
-    if isinstance(node, (t.Assert, t.If, t.Compare)):
-        test = node.test if isinstance(node, (t.Assert, t.If)) else node
-        return any(_DIGEST.search(name) for name in _names_in(test))
-    return False
-
-
-def _names_in(node: t.Node) -> Iterator[str]:
-    for part in t.walk(node):
-        if isinstance(part, t.Name):
-            yield part.id
-        elif isinstance(part, t.Attribute):
-            yield part.attr

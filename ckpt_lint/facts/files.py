@@ -49,6 +49,10 @@ class Files(Protocol):
         """The names of the functions of a file in which a method is called, rather too many than too few."""
         ...
 
+    def defined_in(self, path: str) -> frozenset[str]:
+        """The names of functions and classes that a file defines at its top level, in no branch."""
+        ...
+
     def remembered(self, path: str, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
         """Names that were found in a file: kept where its syntax facts are not."""
         ...
@@ -100,6 +104,10 @@ class NoFiles:
         return False
 
     def functions_calling(self, path: str, method: str) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    def defined_in(self, path: str) -> frozenset[str]:
         """None."""
         return frozenset()
 

@@ -14,7 +14,7 @@ from ckpt_lint.facts.kinds import FOREIGN, OBJECT
 from ckpt_lint.facts.roles import called_on, named_role
 from ckpt_lint.facts.states import is_counter
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import Definition, World, bind, is_method_call, returned_values
+from ckpt_lint.facts.world import Definition, World, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
@@ -196,7 +196,7 @@ class InScope:
                 continue
             out.extend(self.world.classes_of(origin.module, origin.node))
             for found in self.world.callees(origin.module, origin.node):
-                for value in returned_values(found):
+                for value in flow.returned_values(found.node):
                     at = origin.at[0] if origin.at else -1
                     item = value.items[at] if isinstance(value, t.Sequence) and 0 <= at < len(value.items) else value
                     out.extend(self.world.classes_of(found.module, item))

@@ -208,9 +208,12 @@ def _is_optimizer(receiver: t.Expr) -> bool:
 def _late_uses(values: Values, steps: Steps, held: _Held) -> Iterator[Kept]:
     module = held.module
     body = flow.body_of(held.target)
-    trained = [s for s in steps.of(module) if flow.body_of(s) is body and not _of_another(values, module, s, held)]
+    trained: list[t.Call] | None = None
     for use in _reads(module, held.target):
         if flow.body_of(use) is body:
+            if trained is None:
+                inside = (step for step in steps.inside(module, body) if flow.body_of(step) is body)
+                trained = [step for step in inside if not _of_another(values, module, step, held)]
             step = _step_between(module, held, use, trained)
             if step is not None:
                 yield Kept(module, held.call, use, step)
@@ -349,9 +352,9 @@ def _kept_by_object(steps: Steps, held: _Held, use: t.Expr) -> bool:
         return False  # no step was made yet: there is no state to share
     if _restored_into_itself(module, held, use):
         return True
-    trains = any(holder.start <= step.start < holder.end for step in steps.of(module))
-    improved = any(_asks_for_progress(test.test) for test in tests_above(held.target))
-    return improved or (trains and bool(_KEEPSAKE.search(target.attr)))
+    if any(_asks_for_progress(test.test) for test in tests_above(held.target)):
+        return True
+    return _KEEPSAKE.search(target.attr) is not None and any(True for _ in steps.inside(module, holder))
 
 
 def _restored_into_itself(module: ModuleFacts, held: _Held, use: t.Expr) -> bool:

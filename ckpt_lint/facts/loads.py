@@ -100,6 +100,7 @@ class Loads:
         self._wrapped: dict[ModuleFacts, tuple[Load, ...]] = {}
         self._inside: dict[t.Node, tuple[Load, ...]] = {}
         self._callable: dict[ModuleFacts, frozenset[str]] = {}
+        self._binding: dict[ModuleFacts, bool] = {}
         self.wrappers = Wrappers(world, "load", self.wrapping)
 
     def of(self, module: ModuleFacts) -> tuple[Load, ...]:
@@ -152,7 +153,7 @@ class Loads:
 
         `staticmethod(torch.load)` and joblib's `delayed(torch.load)` bind none.
         """
-        if not isinstance(func, (t.Name, t.Attribute, t.Call)):
+        if not isinstance(func, (t.Name, t.Attribute, t.Call)) or not self._binds(module):
             return None
         for origin in self.values.origins(module, func):
             node = origin.node
@@ -161,6 +162,13 @@ class Loads:
                 if api is not None:
                     return api, node.args[1:]
         return None
+
+    def _binds(self, module: ModuleFacts) -> bool:
+        """Whether anything in a module binds arguments in advance."""
+        known = self._binding.get(module)
+        if known is None:
+            known = self._binding[module] = any(c.args and module.names.is_a(c.func, *_BINDERS) for c in module.calls)
+        return known
 
     def _handed_over(self, module: ModuleFacts, call: t.Call) -> Load | None:
         name = last_name(call.func)

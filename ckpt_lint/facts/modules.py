@@ -10,8 +10,9 @@ from ckpt_lint.facts.kinds import DICT, LOADED, SCRIPT, STATE_DICT
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.values import Values
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
-from ckpt_lint.source.module import ModuleFacts, bound_target
+from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
 
 _ONLY_ON_MODULES = frozenset({
     "parameters", "named_parameters", "modules", "named_modules", "children", "eval", "train", "forward",
@@ -27,7 +28,7 @@ def is_whole_module(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
     if {SCRIPT, STATE_DICT, DICT} & values.kinds(module, expr):
         return False
     if role not in (apis.MODULE, apis.EMA):
-        return _tested(values, module, expr)
+        return _tested(values, module, expr) or _turned(values, module, expr)
     return role == apis.MODULE or _averaged_module(values, module, expr)
 
 
@@ -82,7 +83,24 @@ def is_module_by_evidence(values: Values, module: ModuleFacts, expr: t.Expr) -> 
         return False
     if {apis.EMA, apis.MODULE} & values.kinds(module, expr):
         return True
-    return any(_calls(place, _ONLY_ON_MODULES) for place in module.uses(expr))
+    return any(_calls(place, _ONLY_ON_MODULES) for place in module.uses(expr)) or _turned(values, module, expr)
+
+
+def _turned(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether a value is what `.eval()` or `.train()` gave back: `deepcopy(x).eval().cpu()`, also under a name."""
+    if not isinstance(expr, t.Name):
+        return _turns(values, module, expr)
+    made = (b for b in module.names.bindings(expr) if b.how == "assign" and b.value is not None)
+    return any(_turns(values, module, b.value) for b in made if flow.body_of(b.node) is flow.body_of(expr))
+
+
+def _turns(values: Values, module: ModuleFacts, expr: t.Expr | None) -> bool:
+    """A chain with `.eval()` or `.train()` in it. Alone it is not enough: trainers have a `.train()` of their own."""
+    turned, steps = False, 0
+    while isinstance(expr, t.Call) and (inner := values.passed_through(module, expr)) is not None:
+        turned = turned or (last_name(expr.func) in ("eval", "train") and not expr.args)
+        expr, steps = inner, steps + 1
+    return turned and steps > 1
 
 
 def modules_in_loaded(values: Values, save: Save) -> Iterator[t.Expr]:

@@ -16,6 +16,7 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, Variable, last_name
 
 _DEPTH = 3
+_PARAMETERS = frozenset({"parameters", "named_parameters"})
 _FACTORY = re.compile(r"^(build|create|get|make|init|setup|configure)_?\w*optim", re.IGNORECASE)
 
 
@@ -38,29 +39,43 @@ class RestorePoint:
     helper: Definition | None = None
 
 
-def built(view: View, kind: str, *, of_project: bool = True) -> Iterator[Built]:
+def built(view: View, kind: str, *, of_project: bool = True, of_modules: bool = False) -> Iterator[Built]:
     """The optimizers or schedulers (as `kind` says) that a module builds and binds to a variable.
 
-    `of_project` asks for those of the project's own classes, too.
+    `of_project` asks for those of the project's own classes, too; `of_modules` only for those that are given `m.parameters()`.
     """
+    if of_modules and view.module.keywords.isdisjoint(_PARAMETERS):
+        return
     for call in view.module.calls:
         statement = call.parent
         if not isinstance(statement, (t.Assign, t.AnnAssign)) or call.role != "value":
             continue
         targets = statement.targets if isinstance(statement, t.Assign) else (statement.target,)
-        name = _constructor(view, call, kind, of_project=of_project) if len(targets) == 1 else None
+        name = _torch_constructor(view, call, kind) if len(targets) == 1 else None
+        if name is None and of_project and len(targets) == 1:  # the dear question last: it may read other files
+            if not of_modules or next(_modules(view.module, call), None) is not None:
+                name = _project_constructor(view, call, kind)
         if name is not None and view.module.variable(targets[0]) is not None:
-            yield Built(call, targets[0], name, tuple(_modules(view.module, call)))
+            of = tuple(_modules(view.module, call))
+            if of or not of_modules:
+                yield Built(call, targets[0], name, of)
 
 
-def _constructor(view: View, call: t.Call, kind: str, *, of_project: bool = True) -> str | None:
+def _torch_constructor(view: View, call: t.Call, kind: str) -> str | None:
+    return next((name for name in view.module.names.of(call.func) if apis.constructs(name) == kind), None)
+
+
+def _project_constructor(view: View, call: t.Call, kind: str) -> str | None:
+    world = view.facts.world
     for name in view.module.names.of(call.func):
-        if apis.constructs(name) == kind:
-            return name
-        for found in view.facts.world.definitions(view.module, name) if of_project else ():
-            if isinstance(found.node, t.ClassDef) and view.facts.world.class_kind(found) == kind:
+        for found in world.definitions(view.module, name):
+            if isinstance(found.node, t.ClassDef) and world.class_kind(found) == kind:
                 return name
     return None
+
+
+def _constructor(view: View, call: t.Call, kind: str) -> str | None:
+    return _torch_constructor(view, call, kind) or _project_constructor(view, call, kind)
 
 
 def built_elsewhere(view: View) -> Iterator[Built]:
@@ -90,7 +105,7 @@ def _modules(module: ModuleFacts, call: t.Call) -> Iterator[t.Expr]:
 
 def _parameters_in(module: ModuleFacts, root: t.Expr, depth: int) -> Iterator[t.Expr]:
     for node in t.walk(root):
-        if isinstance(node, t.Attribute) and node.attr in ("parameters", "named_parameters"):
+        if isinstance(node, t.Attribute) and node.attr in _PARAMETERS:
             yield node.value
         elif isinstance(node, t.Name) and depth > 0:
             for binding in module.names.bindings(node):
@@ -106,7 +121,7 @@ def restore_points(view: View, role: str) -> Iterator[RestorePoint]:
     for call in view.module.calls:
         if last_name(call.func) == "load_state_dict" or not call.args:
             continue
-        for found in view.facts.world.callees(view.module, call):
+        for found in view.facts.world.callees_where(view.module, call, view.facts.restores.may_restore):
             receiver = _through(view, call, found, role)
             if receiver is not None:
                 yield RestorePoint(call, receiver, found)

@@ -16,8 +16,11 @@ from ckpt_lint.source.module import ModuleFacts, bound_target, last_name
 SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".metadata"})
 _SAYS_WEIGHTS = re.compile(r"model|weight|checkpoint|ckpt|state", re.IGNORECASE)
 _KEEP = frozenset({"item", "copy", "get", "pop", "tolist"})
+_TENSORS = tuple(f"torch.{name}" for name in ("tensor", "from_numpy", "as_tensor", "Tensor", "FloatTensor"))
 _ARRAYS = "its arrays become the tensors of a state dict"
 _STEPS = 6
+_LAST_STEPS = 2
+"""From the dict that is filled to its restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def _by_result(module: ModuleFacts, expr: t.Expr, steps: int) -> str | None:
             return "it goes into `load_state_dict`"
         if module.names.is_a(parent.parent.func, "builtins.dict", "collections.OrderedDict"):
             return _by_result(module, parent.parent, steps - 1)
-        return None
+        return _by_tensor(module, parent.parent, steps) if module.names.is_a(parent.parent.func, *_TENSORS) else None
     if isinstance(parent, t.Subscript) and expr.role == "value" and not bound_target(parent):
         return _by_result(module, parent, steps - 1)
     if isinstance(parent, t.Attribute) and parent.attr == "items":
@@ -152,14 +155,30 @@ def _rebuilt(module: ModuleFacts, items: t.Attribute, steps: int) -> str | None:
         found = _by_result(module, generator.parent, steps - 1)
         return found and _ARRAYS
     if isinstance(generator, t.For):
-        for statement in generator.body:
-            target = statement.targets[0] if isinstance(statement, t.Assign) else None
-            if isinstance(target, t.Subscript) and isinstance(target.value, (t.Name, t.Attribute)):
-                bindings = module.names.bindings(target.value)
-                made = bindings[0].node if bindings else None
-                if isinstance(made, t.Expr) and _by_variable(module, made, target.start, steps):
-                    return _ARRAYS
+        if any(_kept(module, statement, steps) for statement in generator.body):
+            return _ARRAYS
     return None
+
+
+def _by_tensor(module: ModuleFacts, made: t.Expr, steps: int) -> str | None:
+    """`state[key] = torch.tensor(data[key]).clone()`, or the same in a comprehension, of what is restored after it."""
+    while isinstance(made.parent, t.Attribute) and isinstance(made.parent.parent, t.Call):
+        made = made.parent.parent
+    holder = made.parent
+    if isinstance(holder, t.Comprehension) and holder.kind == "dict" and made.role == "value":
+        found = _by_result(module, holder, max(steps, _LAST_STEPS))
+        return found and _ARRAYS
+    return _ARRAYS if _kept(module, holder, max(steps, _LAST_STEPS)) else None
+
+
+def _kept(module: ModuleFacts, statement: t.Node, steps: int) -> bool:
+    """Whether a statement stores an entry of a dict that goes into `load_state_dict` later."""
+    target = statement.targets[0] if isinstance(statement, t.Assign) else None
+    if not isinstance(target, t.Subscript) or not isinstance(target.value, (t.Name, t.Attribute)):
+        return False
+    bindings = module.names.bindings(target.value)
+    made = bindings[0].node if bindings else None
+    return isinstance(made, t.Expr) and _by_variable(module, made, target.start, steps) is not None
 
 
 def _still(module: ModuleFacts, place: t.Expr, target: t.Expr) -> bool:

@@ -20,7 +20,7 @@ from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import MAX_RETURNS, Origin, Values
 from ckpt_lint.facts.whole import came_whole
-from ckpt_lint.facts.world import returned_values
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 
@@ -190,7 +190,7 @@ def _of_project(values: Values, origin: Origin, call: t.Call, returns: int) -> R
     for found in values.world.callees(origin.module, call):
         if isinstance(found.node, t.ClassDef):
             return refused_instance(values, found) if origin.how == "value" else None
-        given = returned_values(found)
+        given = flow.returned_values(found.node)
         if origin.at:
             index = origin.at[0]
             given = [v.items[index] for v in given if isinstance(v, t.Sequence) and 0 <= index < len(v.items)]

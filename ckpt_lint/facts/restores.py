@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ckpt_lint.facts.loads import Load, Loads
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import Definition, World, returned_values
+from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts
 from ckpt_lint.source.names import LOCAL
@@ -59,6 +60,10 @@ class Restores:
         if known is None:
             known = self._of[module] = tuple(self._find(module))
         return known
+
+    def may_restore(self, path: str, name: str) -> bool:
+        """Whether a function of a file may restore something, told from the file's bytes."""
+        return name in self.world.files.functions_calling(path, "load_state_dict")
 
     def _find(self, module: ModuleFacts) -> Iterator[Restore]:
         calls = module.calls_by_name.get("load_state_dict", ())
@@ -162,7 +167,7 @@ class Restores:
                 yield from self._parts(found.module, value, MAX_STEPS // 2, False)
 
     def _returns(self, definition: Definition) -> tuple[t.Expr, ...]:
-        return tuple(returned_values(definition))
+        return tuple(flow.returned_values(definition.node))
 
     def _of_subscript(self, module: ModuleFacts, expr: t.Subscript, steps: int, deep: bool) -> Iterator[Part]:
         bound = [b for b in module.names.bindings(expr) if b.how == "assign" and b.value is not None]

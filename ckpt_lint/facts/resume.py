@@ -138,7 +138,7 @@ class Resumes:
                 if name == _RESTORE and isinstance(call.func, t.Attribute):
                     continue  # the method
                 body = flow.function_of(call) or module.root
-                for found in self.world.callees(module, call):
+                for found in self.world.callees_where(module, call, self.restores.may_restore):
                     if found.node is not body:
                         out.setdefault(body, []).extend(self._inside(found))
         return {body: restores for body, restores in out.items() if restores}

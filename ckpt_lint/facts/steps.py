@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ckpt_lint import apis
 from ckpt_lint.facts.roles import role_of
@@ -26,14 +26,20 @@ class Steps:
     def __init__(self, values: Values) -> None:
         self.values = values
         self._trains: dict[t.Node, bool] = {}
-        self._calls: dict[ModuleFacts, tuple[t.Call, ...]] = {}
+        self._known: dict[t.Call, bool] = {}
 
-    def of(self, module: ModuleFacts) -> Sequence[t.Call]:
-        """The calls in a module that train something, in source order, through project functions two deep."""
-        known = self._calls.get(module)
-        if known is None:
-            known = self._calls[module] = tuple(c for c in module.calls if self.is_step(module, c, _DEPTH))
-        return known
+    def inside(self, module: ModuleFacts, around: t.Node) -> Iterator[t.Call]:
+        """The calls inside of a node that train something, in source order, through project functions two deep.
+
+        Each is asked as it comes up: what a call runs may stand in a file that is not read yet.
+        """
+        for call in module.calls:
+            if around.start <= call.start < around.end:
+                known = self._known.get(call)
+                if known is None:
+                    known = self._known[call] = self.is_step(module, call, _DEPTH)
+                if known:
+                    yield call
 
     def is_step(self, module: ModuleFacts, call: t.Call, depth: int = _DEPTH) -> bool:
         """Whether a call is `loss.backward()`, `optimizer.step()`, or runs a function that trains."""

@@ -31,7 +31,7 @@ _MARKERS = frozenset({apis.OPTIMIZER, apis.SCHEDULER, apis.SCALER, COUNTER})
 _HOLDERS = re.compile(
     r"trainer|^state$|train_state|engine|agent|algo|learner|runner|system|accelerator|^self$|callback|loader|sampler"
 )
-_CARRIERS = re.compile(r"extra|(^|_)state$|other|misc|client")
+_CARRIERS = re.compile(r"extra|(^|_)state$|other|misc|client|(^|_)meta(_?data|_?info)?$")
 """Keys under which callers hand in what else they want saved."""
 _DEPTH = 3
 

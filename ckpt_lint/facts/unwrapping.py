@@ -10,6 +10,7 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 
 MODULE_ATTRIBUTES = ("module", "_orig_mod")
+_TAKEN = tuple(f".{name}" for name in MODULE_ATTRIBUTES)
 UNWRAPPERS = re.compile(
     r"^_?((get_)?(unwrap(ped)?|de_?parallel(ize)?|un_?ddp|strip_ddp|remove_ddp|unparallel(ize)?)(_(model|module|net|ddp|parallel|compile))*"
     r"|get_(raw|bare|core)_(model|module|net)|extract_model_from_parallel|get_model_from_parallel|remove_parallel)$"
@@ -42,7 +43,7 @@ def taken_attribute(module: ModuleFacts, call: t.Call) -> str | None:
 
 def _through_helper(world: World, module: ModuleFacts, call: t.Call) -> t.Expr | None:
     """The argument of a project function that gives back its parameter or the module in it, and nothing else."""
-    for found in world.callees(module, call):
+    for found in world.callees_where(module, call, lambda path, name: world.files.contains(path, _TAKEN)):
         function = found.node
         if not isinstance(function, t.FunctionDef):
             return None

@@ -31,7 +31,8 @@ from ckpt_lint.facts.kinds import (
     kinds_of_name,
 )  # fmt: skip
 from ckpt_lint.facts.unwrapping import unwrapped_argument
-from ckpt_lint.facts.world import Definition, World, returned_values
+from ckpt_lint.facts.world import Definition, World
+from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
 from ckpt_lint.source.scopes import Binding
@@ -292,7 +293,7 @@ class Values:
     def returned(self, definition: Definition, at: tuple[int, ...], returns: int) -> set[str]:
         """What a project function returns, or the part of it at an index path."""
         out: set[str] = set()
-        for value in returned_values(definition):
+        for value in flow.returned_values(definition.node):
             if at and isinstance(value, t.Sequence) and 0 <= at[0] < len(value.items):
                 out |= self.kinds(definition.module, value.items[at[0]], returns)
             elif not at:

@@ -75,6 +75,11 @@ class Facts:
         self.best_values = BestValues(world, self.saves, self.checkpoints, self.resumes, self.training)
         self.weights_resumes = WeightsResumes(world, self.saves, self.checkpoints, self.restores)
 
+    def let_go(self) -> None:
+        """Untie what names one another, so that it is freed at once: nothing of it may be used afterwards."""
+        for part in vars(self).values():
+            vars(part).clear()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:

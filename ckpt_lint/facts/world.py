@@ -6,7 +6,7 @@ what was read before only saves time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint import apis
@@ -80,13 +80,21 @@ class World:
 
     def imported(self, module: ModuleFacts, dotted: str) -> tuple[ModuleFacts, str] | None:
         """The project module in which a dotted name lies, and the rest of the name inside it."""
+        located = self._located(module, dotted)
+        if located is None:
+            return None
+        path, rest = located
+        found = next((m for m in self.modules_of(path) if not m.name), None)
+        return (found, rest) if found is not None else None
+
+    def _located(self, module: ModuleFacts, dotted: str) -> tuple[str, str] | None:
+        """The project file in which a dotted name lies, and the rest of the name inside it."""
         level = len(dotted) - len(dotted.lstrip("."))
         parts = dotted[level:].split(".") if dotted[level:] else []
         for size in range(len(parts), -1 if level else 0, -1):
             path = self._file(module, ".".join(parts[:size]), level)
             if path is not None:
-                found = next((m for m in self.modules_of(path) if not m.name), None)
-                return (found, ".".join(parts[size:])) if found is not None else None
+                return path, ".".join(parts[size:])
         return None
 
     def _file(self, module: ModuleFacts, name: str, level: int) -> str | None:
@@ -190,6 +198,25 @@ class World:
             known = self._callees[call] = tuple(self._find_callees(module, call))
         return known
 
+    def callees_where(self, module: ModuleFacts, call: t.Call, may: Callable[[str, str], bool]) -> tuple[Definition, ...]:
+        """The same, but for functions that are of no interest, as `may` tells of a file and a name in it.
+
+        It is asked of files that are not read, and that define the name themselves: of others more has to be known.
+        """
+        if call not in self._callees:
+            names = module.names.of(call.func)
+            if names and all(self._is_passed_over(module, name, may) for name in names):
+                return ()
+        return self.callees(module, call)
+
+    def _is_passed_over(self, module: ModuleFacts, name: str, may: Callable[[str, str], bool]) -> bool:
+        if name.startswith(LOCAL) or _is_foreign(module, name):
+            return False
+        path, rest = self._located(module, name) or ("", "")
+        if not path or path in self._modules or rest not in self.files.defined_in(path):
+            return False
+        return not may(path, rest)
+
     def _find_callees(self, module: ModuleFacts, call: t.Call) -> Iterator[Definition]:
         func = call.func
         named = False
@@ -230,7 +257,7 @@ class World:
                 if isinstance(found.node, t.ClassDef):
                     yield found
                 elif hops and flow.class_of(found.node) is None:  # `source.slices` keeps such functions, not methods
-                    for value in returned_values(found):
+                    for value in flow.returned_values(found.node):
                         made = self.classes_of(found.module, value, hops - 1)
                         yield from (one for one in made if one.module is found.module)
 
@@ -302,22 +329,6 @@ _GIVE_SELF = frozenset({"to", "cuda", "cpu", "train", "eval", "float", "half", "
 
 def _is_foreign(module: ModuleFacts, name: str) -> bool:
     return not name.startswith(".") and foreign(name, module.path)
-
-
-def returned_values(definition: Definition) -> Sequence[t.Expr]:
-    """The expressions that a function returns."""
-    node = definition.node
-    if not isinstance(node, t.FunctionDef):
-        return ()
-    out = []
-    stack: list[t.Node] = list(reversed(node.body))
-    while stack:
-        current = stack.pop()
-        if isinstance(current, t.Return) and current.value is not None:
-            out.append(current.value)
-        elif isinstance(current, (t.Stmt, t.Handler, t.Case)) and not isinstance(current, (t.FunctionDef, t.ClassDef)):
-            stack.extend(child for _, child in t.children(current) if isinstance(child, (t.Stmt, t.Handler, t.Case)))
-    return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from ckpt_lint import apis
 from ckpt_lint.facts.guards import same_test, tests_above
 from ckpt_lint.facts.unwrapping import MODULE_ATTRIBUTES, taken_attribute, unwrapped_argument
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import Definition, bind, is_method_call, returned_values
+from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -108,7 +108,7 @@ def _returned(values: Values, module: ModuleFacts, call: t.Call, steps: int) -> 
     """What a project function returns: wrapped on every way out, or (said so) on some."""
     for found in values.world.callees(module, call):
         if isinstance(found.node, t.FunctionDef):
-            return _joined([_wrapped(values, found.module, value, steps // 2) for value in returned_values(found)])
+            return _joined([_wrapped(values, found.module, value, steps // 2) for value in flow.returned_values(found.node)])
     return None
 
 
@@ -139,7 +139,7 @@ def _unpacked(values: Values, module: ModuleFacts, binding: Binding, steps: int)
         return _item(values, module, value, binding.at[0], steps - 1)
     for found in values.world.callees(module, value):
         if isinstance(found.node, t.FunctionDef):
-            ways = returned_values(found)
+            ways = flow.returned_values(found.node)
             return _joined([_item(values, found.module, way, binding.at[0], steps // 2) for way in ways])
     return None
 

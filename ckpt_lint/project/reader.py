@@ -39,6 +39,8 @@ KEPT_SOURCES = 16
 
 _DEFINED = re.compile(rb"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 
+_AT_TOP = re.compile(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+
 
 def read_bytes(path: str) -> bytes | None:
     """The bytes of a file, None where they cannot be had."""
@@ -136,9 +138,10 @@ class ProjectFiles:
         if path not in self._reads:
             from ckpt_lint.source.read import NOTHING, unpacked
 
-            source = self.source(path) if path not in self._packed else None
-            if path in self._packed:
-                self._hold(path, unpacked(self._packed[path], path))
+            known = self._packed.get(path)
+            source = self.source(path) if known is None else None
+            if known is not None:
+                self._hold(path, unpacked(known, path))
             else:
                 self._hold(path, self._read_source(path, source) if source is not None else NOTHING)
         return self._reads[path]
@@ -172,9 +175,16 @@ class ProjectFiles:
         for path, read in self._reads.items():
             if path not in self._packed:
                 self._packed[path] = packed(read)
+        self.let_go()
+        self._sources.clear()
+
+    def let_go(self) -> None:
+        """Free the syntax facts: nobody may be using them."""
+        for read in self._reads.values():
+            for module in read.modules:
+                module.let_go()
         self._reads.clear()
         self.nodes = 0
-        self._sources.clear()
 
     def bytes_of(self, path: str) -> bytes:
         """The bytes of a file, b"" where they cannot be had."""
@@ -236,6 +246,14 @@ class ProjectFiles:
     def functions_calling(self, path: str, method: str) -> frozenset[str]:
         """The names of the functions of a file in which a method is called, rather too many than too few."""
         return self.remembered(path, method, lambda: functions_calling(self.bytes_of(path), method.encode()))
+
+    def defined_in(self, path: str) -> frozenset[str]:
+        """The names of functions and classes that a file defines at its top level, in no branch, told from its bytes."""
+
+        def find() -> frozenset[str]:
+            return frozenset(name.decode("utf-8", "replace") for name in _AT_TOP.findall(self.bytes_of(path)))
+
+        return self.remembered(path, "defined", find)
 
     def remembered(self, path: str, what: str, find: Callable[[], frozenset[str]]) -> frozenset[str]:
         """Names that were found in a file: kept where its syntax facts are not."""

@@ -24,22 +24,10 @@ class Drafter:
         self.expressions = Expressions(places)
         self.expr = self.expressions.record
         self.optional = self.expressions.optional
-        self.table: dict[type[Any], Callable[[Any], t.Stmt]] = {
-            ast.Expr: self._expression, ast.Assign: self._assign, ast.AugAssign: self._augmented,
-            ast.AnnAssign: self._annotated, ast.Return: self._return, ast.Raise: self._raise, ast.Delete: self._delete,
-            ast.Assert: self._assert, ast.Import: self._import, ast.ImportFrom: self._import_from,
-            ast.Global: self._declare, ast.Nonlocal: self._declare, ast.If: self._if, ast.For: self._for,
-            ast.AsyncFor: self._for, ast.While: self._while, ast.Try: self._try, ast.With: self._with,
-            ast.AsyncWith: self._with, ast.FunctionDef: self._function, ast.AsyncFunctionDef: self._function,
-            ast.ClassDef: self._class, ast.Match: self._match, ast.Break: self._jump, ast.Continue: self._jump,
-        }  # fmt: skip
-        if hasattr(ast, "TryStar"):  # Python 3.11
-            self.table[ast.TryStar] = self._try
 
     def block(self, body: Iterable[ast.stmt]) -> t.Block:
         """Statements in their order."""
-        table = self.table
-        return tuple([handler(node) if (handler := table.get(type(node))) else self._pass(node) for node in body])
+        return tuple([_HANDLERS.get(type(node), Drafter._pass)(self, node) for node in body])
 
     def _pass(self, node: ast.stmt) -> t.Stmt:
         """`pass`, or `type X = ...`: it binds a name that no rule asks for."""
@@ -144,6 +132,21 @@ class Drafter:
         body = self.block(node.body)
         start = self.at(node.pattern)[0]
         return t.Case(start, body[-1].end if body else start, names, self.optional(node.guard), body)
+
+
+_HANDLERS: dict[type[Any], Callable[[Drafter, Any], t.Stmt]] = {
+    ast.Expr: Drafter._expression, ast.Assign: Drafter._assign, ast.AugAssign: Drafter._augmented,
+    ast.AnnAssign: Drafter._annotated, ast.Return: Drafter._return, ast.Raise: Drafter._raise,
+    ast.Delete: Drafter._delete, ast.Assert: Drafter._assert, ast.Import: Drafter._import,
+    ast.ImportFrom: Drafter._import_from, ast.Global: Drafter._declare, ast.Nonlocal: Drafter._declare,
+    ast.If: Drafter._if, ast.For: Drafter._for, ast.AsyncFor: Drafter._for, ast.While: Drafter._while,
+    ast.Try: Drafter._try, ast.With: Drafter._with, ast.AsyncWith: Drafter._with, ast.FunctionDef: Drafter._function,
+    ast.AsyncFunctionDef: Drafter._function, ast.ClassDef: Drafter._class, ast.Match: Drafter._match,
+    ast.Break: Drafter._jump, ast.Continue: Drafter._jump,
+}  # fmt: skip
+"""Of functions, not of bound methods: those would tie each drafter, and all that it holds, into a cycle."""
+if hasattr(ast, "TryStar"):  # Python 3.11
+    _HANDLERS[ast.TryStar] = Drafter._try
 
 
 _AUGMENTED = {

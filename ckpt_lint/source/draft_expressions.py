@@ -22,33 +22,23 @@ class Expressions:
     """Turns `ast` expressions into syntax facts."""
 
     def __init__(self, places: Places) -> None:
-        self.at = at = places.of
-        record = self.record
-
-        def name(node: ast.Name) -> t.Expr:
-            return t.Name(*at(node), node.id)
-
-        def attribute(node: ast.Attribute) -> t.Expr:
-            return t.Attribute(*at(node), record(node.value), node.attr)
-
-        def constant(node: ast.Constant) -> t.Expr:
-            return t.Constant(*at(node), node.value)
-
-        self.table: dict[type[Any], Callable[[Any], t.Expr]] = {
-            ast.Name: name, ast.Attribute: attribute, ast.Constant: constant, ast.Call: self._call,
-            ast.JoinedStr: self.formatted, ast.Dict: self._dict, ast.List: self._sequence, ast.Tuple: self._sequence,
-            ast.Set: self._sequence, ast.Subscript: self._subscript, ast.Lambda: self._lambda,
-            ast.ListComp: self._comprehension, ast.SetComp: self._comprehension, ast.Slice: self._slice,
-            ast.GeneratorExp: self._comprehension, ast.DictComp: self._comprehension, ast.BinOp: self._binary,
-            ast.BoolOp: self._boolean, ast.Compare: self._compare, ast.UnaryOp: self._unary,
-            ast.IfExp: self._conditional, ast.NamedExpr: self._named, ast.Await: self._await, ast.Yield: self._yield,
-            ast.YieldFrom: self._yield, ast.Starred: self._starred,
-        }  # fmt: skip
+        self.at = places.of
 
     def record(self, node: ast.expr) -> t.Expr:
         """One expression."""
-        handler = self.table.get(type(node))
-        return handler(node) if handler is not None else t.Unknown(*self.at(node))
+        kind = type(node)
+        if kind is ast.Name:
+            return t.Name(*self.at(node), node.id)  # type: ignore[attr-defined]
+        return _HANDLERS.get(kind, Expressions._unknown)(self, node)
+
+    def _unknown(self, node: ast.expr) -> t.Expr:
+        return t.Unknown(*self.at(node))
+
+    def _attribute(self, node: ast.Attribute) -> t.Expr:
+        return t.Attribute(*self.at(node), self.record(node.value), node.attr)
+
+    def _constant(self, node: ast.Constant) -> t.Expr:
+        return t.Constant(*self.at(node), node.value)
 
     def optional(self, node: ast.expr | None) -> t.Expr | None:
         """One expression, or none."""
@@ -171,6 +161,19 @@ class Expressions:
         return t.Yield(*self.at(node), self.optional(node.value))
 
 
+_HANDLERS: dict[type[Any], Callable[[Expressions, Any], t.Expr]] = {
+    ast.Attribute: Expressions._attribute, ast.Constant: Expressions._constant, ast.Call: Expressions._call,
+    ast.JoinedStr: Expressions.formatted, ast.Dict: Expressions._dict, ast.List: Expressions._sequence,
+    ast.Tuple: Expressions._sequence, ast.Set: Expressions._sequence, ast.Subscript: Expressions._subscript,
+    ast.Lambda: Expressions._lambda, ast.ListComp: Expressions._comprehension, ast.SetComp: Expressions._comprehension,
+    ast.GeneratorExp: Expressions._comprehension, ast.DictComp: Expressions._comprehension,
+    ast.Slice: Expressions._slice, ast.BinOp: Expressions._binary, ast.BoolOp: Expressions._boolean,
+    ast.Compare: Expressions._compare, ast.UnaryOp: Expressions._unary, ast.IfExp: Expressions._conditional,
+    ast.NamedExpr: Expressions._named, ast.Await: Expressions._await, ast.Yield: Expressions._yield,
+    ast.YieldFrom: Expressions._yield, ast.Starred: Expressions._starred,
+}  # fmt: skip
+
+
 def _start(node: t.Node) -> int:
     return node.start
 
@@ -179,7 +182,6 @@ class _Fixed(Places):
     """Every node at one and the same place."""
 
     def __init__(self, start: int, end: int) -> None:
-        super().__init__("", 0)
         self.place = (start, end)
 
     def of(self, node: Any) -> tuple[int, int]:

@@ -53,6 +53,21 @@ def class_of(node: t.Node) -> t.ClassDef | None:
     return None
 
 
+def returned_values(node: t.Node) -> Sequence[t.Expr]:
+    """The expressions that a function returns, () for what is none."""
+    if not isinstance(node, t.FunctionDef):
+        return ()
+    out = []
+    stack: list[t.Node] = list(reversed(node.body))
+    while stack:
+        current = stack.pop()
+        if isinstance(current, t.Return) and current.value is not None:
+            out.append(current.value)
+        elif isinstance(current, (t.Stmt, t.Handler, t.Case)) and not isinstance(current, (t.FunctionDef, t.ClassDef)):
+            stack.extend(child for _, child in t.children(current) if isinstance(child, (t.Stmt, t.Handler, t.Case)))
+    return out
+
+
 def path_to(node: t.Node) -> list[tuple[t.Node, str, int]]:
     """The way from the body down to a node: (branching or looping construct, field, index of handler or case)."""
     out: list[tuple[t.Node, str, int]] = []

@@ -11,6 +11,16 @@ from functools import cached_property
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
+def line_starts(text: str, base: int = 0) -> list[int]:
+    """The offset of each line, shifted by `base`. A text that ends in a newline has an empty last line."""
+    if "\r" in text:
+        return [base, *(base + match.end() for match in _LINE_END.finditer(text))]
+    lengths = map(len, text.split("\n"))  # twice as fast as the expression
+    starts = list(itertools.accumulate(lengths, lambda start, length: start + length + 1, initial=base))
+    starts.pop()
+    return starts
+
+
 @dataclass(frozen=True)
 class LineTable:
     """Where the lines of `text` start. Offsets and columns are characters; offsets from 0, rows and columns from 1.
@@ -23,10 +33,7 @@ class LineTable:
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """The offset of each line: found when it is first asked for, which it is of few texts."""
-        if "\r" in self.text:
-            return (0, *(match.end() for match in _LINE_END.finditer(self.text)))
-        lengths = map(len, self.text.split("\n"))  # twice as fast as the expression
-        return tuple(itertools.accumulate(lengths, lambda start, length: start + length + 1, initial=0))[:-1]
+        return tuple(line_starts(self.text))
 
     def row(self, offset: int) -> int:
         """The row that holds the character at `offset`, the end of the text included."""

@@ -28,6 +28,12 @@ class ModuleFacts:
         self.scopes = Scopes(self.nodes)
         self.names = Names(self.nodes, self.scopes)
 
+    def let_go(self) -> None:
+        """Untie all that names one another, so that it is freed at once. Nothing of a module may be used afterwards."""
+        t.unlink(self.nodes)
+        self.scopes.let_go()
+        vars(self).clear()
+
     @cached_property
     def _by_kind(self) -> Mapping[type[t.Node], list[t.Node]]:
         out: dict[type[t.Node], list[t.Node]] = {}
@@ -108,9 +114,45 @@ class ModuleFacts:
         return out
 
     def uses(self, expr: t.Node) -> Sequence[t.Expr]:
-        """Every place in the module that names the same variable as `expr`, bindings included."""
+        """Every place in the module that names the same variable as `expr`, bindings included, in source order."""
         variable = self.variable(expr)
-        return self.occurrences.get(variable, ()) if variable is not None else ()
+        if variable is None:
+            return ()
+        known = self._uses.get(variable)
+        if known is None:
+            path = variable[1]
+            tail = path.partition(".")[2]
+            # of `self.x` whatever ends so: the first parameter of a method may have any name
+            alike = self._by_tail.get(tail, ()) if path.startswith("self.") else self._by_path.get(path, ())
+            known = self._uses[variable] = tuple(place for place in alike if self.variable(place) == variable)
+        return known
+
+    @cached_property
+    def _uses(self) -> dict[Variable, Sequence[t.Expr]]:
+        return {}
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, Sequence[t.Expr]]:
+        """Names, attributes and subscripts by how they are spelt, each in source order."""
+        out: dict[str, list[t.Expr]] = {}
+        for node in (*self.all(t.Name), *self.all(t.Attribute), *self.all(t.Subscript)):
+            out.setdefault(path_key(node), []).append(node)
+        out.pop("", None)
+        for places in out.values():
+            places.sort(key=lambda n: n.start)
+        return out
+
+    @cached_property
+    def _by_tail(self) -> Mapping[str, Sequence[t.Expr]]:
+        """Attributes and what follows them by the path behind the first name, each in source order."""
+        out: dict[str, list[t.Expr]] = {}
+        for path, places in self._by_path.items():
+            head, dot, tail = path.partition(".")
+            if dot and "[" not in head:
+                out.setdefault(tail, []).extend(places)
+        for several in out.values():
+            several.sort(key=lambda n: n.start)
+        return out
 
     def once_bound(self, name: t.Expr) -> Binding | None:
         """The only binding of a name in its whole scope, None where there are more or none."""

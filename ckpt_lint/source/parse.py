@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from ckpt_lint.source import tree as t
 from ckpt_lint.source.collector import collector_off
 from ckpt_lint.source.dense import extent_of, pattern_depth
 from ckpt_lint.source.draft import draft
-from ckpt_lint.source.positions import NEWLINE, Places, Positions, parse_twin
+from ckpt_lint.source.lines import line_starts
+from ckpt_lint.source.positions import Places, Positions, parse_twin
 from ckpt_lint.source.slices import blanked, cut, leave
 
 MAX_CHAIN = 500
@@ -131,21 +132,32 @@ def _twin(code: str) -> ast.Module | None:
         raise _problem(Status.SYNTAX_ERROR, f"not Python source: {error}") from None
 
 
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    stack: list[Any] = list(reversed(body))
+def _long_statements(code: str, module: ast.Module) -> list[tuple[int, int, ast.stmt]]:
+    """The statements that take up so much text that they may be too deep, with the place of each; of others the head."""
+    starts = [*line_starts(code), len(code)]
+    out: list[tuple[int, int, ast.stmt]] = []
+    stack: list[Any] = [module]
     while stack:
         node = stack.pop()
         kind = type(node)
         if kind in _SIMPLE:
-            yield node
-            continue
-        if isinstance(node, ast.stmt):
-            yield node
-        for name in ("finalbody", "orelse", "handlers", "cases", "body"):
-            inner = getattr(node, name, None)
-            if isinstance(inner, list):
-                stack.extend(reversed(inner))
+            if node.lineno == node.end_lineno and node.end_col_offset - node.col_offset < MAX_DEPTH:
+                continue
+            last = node.end_lineno
+        else:
+            for name in _BLOCKS:
+                stack.extend(getattr(node, name, ()))
+            if not isinstance(node, ast.stmt):
+                continue
+            first = getattr(node, "body", None)
+            last = max(first[0].lineno if first else node.end_lineno or 0, node.lineno)
+        start, end = starts[node.lineno - 1], starts[last]
+        if end - start >= MAX_DEPTH:
+            out.append((start, end, node))
+    return sorted(out, key=lambda one: one[0])
 
+
+_BLOCKS = ("finalbody", "orelse", "handlers", "cases", "body")
 
 _SIMPLE = frozenset({
     ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise, ast.Delete, ast.Assert, ast.Import,
@@ -158,12 +170,8 @@ def _refuse_long_chains(code: str, module: ast.Module) -> None:
     """Raise where an expression is too long or too deep for LibCST. Only statements with many marks are looked into."""
     if not _is_dense(code):
         return
-    starts = [0, *(match.end() for match in NEWLINE.finditer(code)), len(code)]
-    for statement in _statements(module.body):
-        first = getattr(statement, "body", None)
-        last = first[0].lineno if isinstance(first, list) and first else (statement.end_lineno or 0)
-        start, end = starts[statement.lineno - 1], starts[max(last, statement.lineno)]
-        if end - start >= MAX_DEPTH and _is_dense(code[start:end]):
+    for start, end, statement in _long_statements(code, module):
+        if _is_dense(code[start:end]):
             _refuse_deep(statement)
 
 
@@ -211,7 +219,7 @@ def _refuse_deep(statement: ast.stmt) -> None:
             raise _problem(Status.TOO_DEEP, f"expressions nested deeper than {MAX_DEPTH} are not read", row)
         spine = _spine(node)
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.stmt):
+            if isinstance(child, ast.stmt) or (type(child) in _LEAVES and depth < MAX_DEPTH and chain < MAX_CHAIN):
                 continue
             if child is spine:
                 stack.append((child, depth, chain + 1))
@@ -219,6 +227,9 @@ def _refuse_deep(statement: ast.stmt) -> None:
                 stack.append((child, depth + 1, 0))
         if isinstance(node, ast.BoolOp) and len(node.values) > MAX_CHAIN:
             stack.append((node.values[0], depth, MAX_CHAIN + 1))
+
+
+_LEAVES = frozenset({ast.Constant, ast.Load, ast.Store, ast.Name})
 
 
 def _spine(node: ast.AST) -> ast.AST | None:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ckpt_lint.source.lines import line_starts
+
 if TYPE_CHECKING:
     import libcst as cst
 
@@ -40,7 +42,7 @@ class Places:
     def __init__(self, text: str, base: int) -> None:
         self.base = base
         self.text = text
-        self.starts = [base] + [base + match.end() for match in NEWLINE.finditer(text)]
+        self.starts = line_starts(text, base)
         self.ascii = text.isascii()
         self.lines = None if self.ascii else [line.isascii() for line in NEWLINE.split(text)]
 

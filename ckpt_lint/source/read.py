@@ -57,7 +57,8 @@ def read_modules(
 
     A part that cannot be parsed is a problem; the other parts are read all the same.
     """
-    return _read(source, path, (_Drafting if slicing else _Reading)(False, cache))
+    recorded = _recorded(source, (_Drafting if slicing else _Reading)(False, cache))
+    return _linked(recorded, path or source.path, is_draft=slicing)
 
 
 def confirmed(
@@ -68,21 +69,37 @@ def confirmed(
     LibCST reads the functions that these places lie in, and what runs at import. Where it agrees the modules are those of
     the draft; else it reads all, and the modules are its own.
     """
-    seen = _read(source, path, _Confirming(True, cache, at))
+    seen = _recorded(source, _Confirming(True, cache, at))
     if _all(alike, seen, drafted):
         return replace(drafted, parsed=seen.parsed, is_draft=False)
-    read = _read(source, path, _Reading(True, cache))
-    return replace(read, modules=drafted.modules) if _all(same, read, drafted) else read
+    seen = _recorded(source, _Reading(True, cache))
+    if _all(same, seen, drafted):
+        return Read(drafted.modules, seen.problems, seen.parsed)
+    return _linked(seen, path or source.path)
 
 
-def _all(equal: Callable[[t.Node, t.Node], bool], one: Read, other: Read) -> bool:
-    """Whether the modules of two reads are equal, each to its own."""
-    if len(one.modules) != len(other.modules):
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The trees of a source by the names of its modules, not linked: what links nothing is freed when it is let go."""
+
+    roots: dict[str, t.Module]
+    problems: tuple[Problem, ...]
+    parsed: int
+
+
+def _all(equal: Callable[[t.Node, t.Node], bool], seen: _Recorded, drafted: Read) -> bool:
+    """Whether all trees are equal, each to its own."""
+    if len(seen.roots) != len(drafted.modules):
         return False
-    return all(equal(mine.root, its.root) for mine, its in zip(one.modules, other.modules))
+    return all(equal(mine, its.root) for mine, its in zip(seen.roots.values(), drafted.modules))
 
 
-def _read(source: Source, path: str | None, reading: _Reading) -> Read:
+def _linked(recorded: _Recorded, path: str, *, is_draft: bool = False) -> Read:
+    modules = tuple(ModuleFacts(path, root, name=name) for name, root in recorded.roots.items())
+    return Read(modules, recorded.problems, recorded.parsed, is_draft)
+
+
+def _recorded(source: Source, reading: _Reading) -> _Recorded:
     bodies: dict[str, list[t.Module]] = {}
     problems: list[Problem] = []
     size = 0
@@ -99,8 +116,7 @@ def _read(source: Source, path: str | None, reading: _Reading) -> Read:
             parsed = old
         size += parsed.size
         bodies.setdefault(part.module, []).append(parsed.module)
-    modules = tuple(_join(path or source.path, name, parts) for name, parts in bodies.items())
-    return Read(modules, tuple(problems), size, isinstance(reading, _Drafting))
+    return _Recorded({name: _joined(parts) for name, parts in bodies.items()}, tuple(problems), size)
 
 
 def _read_as_old(part: Part, reading: _Reading) -> Parsed | None:
@@ -158,13 +174,12 @@ class _Drafting(_Reading):
         return Parsed(module, 0) if module is not None else _Reading.parse(self, part)
 
 
-def _join(path: str, name: str, parts: list[t.Module]) -> ModuleFacts:
+def _joined(parts: list[t.Module]) -> t.Module:
     if len(parts) == 1:
-        return ModuleFacts(path, parts[0], name=name)
+        return parts[0]
     start = parts[0].start if parts else 0
     end = parts[-1].end if parts else 0
-    body = tuple(statement for part in parts for statement in part.body)
-    return ModuleFacts(path, t.Module(start, end, body), name=name)
+    return t.Module(start, end, tuple(statement for part in parts for statement in part.body))
 
 
 def _placed(source: Source, part: Part, problem: Problem) -> Problem:

@@ -179,6 +179,11 @@ class Scopes:
         """Every scope, outermost first."""
         return iter(self._own.values())
 
+    def let_go(self) -> None:
+        """Untie scopes and what is bound in them."""
+        for scope in self._own.values():
+            scope.bindings.clear()
+
 
 _OUTSIDE = frozenset({"decorators", "returns", "bases"})
 """Fields of a definition that are evaluated outside of it. Parameters are handled as inside: their defaults and

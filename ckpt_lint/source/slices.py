@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ckpt_lint.model import Span
 from ckpt_lint.source.gate import may_matter
-from ckpt_lint.source.positions import NEWLINE
+from ckpt_lint.source.lines import line_starts
 
 CALL_HOPS = 2
 _QUOTES = '"' * 3
@@ -118,7 +118,7 @@ class _Lines:
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.starts = [0] + [match.end() for match in NEWLINE.finditer(code)]
+        self.starts = line_starts(code)
 
     def offset(self, line: int, column: int) -> int:
         start = self.starts[line - 1]

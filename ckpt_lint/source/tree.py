@@ -124,6 +124,7 @@ __all__ = [
     "ancestors",
     "children",
     "link",
+    "unlink",
     "walk",
 ]
 
@@ -173,6 +174,12 @@ def link(root: Node) -> tuple[Node, ...]:
         below.reverse()
         stack += below
     return tuple(order)
+
+
+def unlink(nodes: tuple[Node, ...]) -> None:
+    """Take the links to parents away: a tree without them is freed once it is let go, and no collector has to find it."""
+    for node in nodes:
+        del node.parent
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -44,7 +44,8 @@ def fetch(model, repo):
             "the hub loader (CKP302 and CKP308 speak of it)",
             "`weights_only=True`, or a computed `weights_only`, or a load that runs only where that variable is false",
             "the project declares torch >= 2.6 and the load leaves `weights_only` to the default",
-            "a digest is compared before the load, or in a function that is called before it",
+            "a digest is compared before the load, or in a function that is called before it: not where the call leaves out "
+            "what it would be compared with (`md5=None`)",
             "the path is one of `trusted-paths`",
         ),
         sources=("https://docs.pytorch.org/docs/stable/notes/serialization.html",),

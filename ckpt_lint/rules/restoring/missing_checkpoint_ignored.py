@@ -74,7 +74,7 @@ def check(view: View) -> Iterator[Report]:
         if path is None:
             continue
         found, missing = (node.body, node.orelse) if there else (node.orelse, node.body)
-        if _only_tells_it(view, missing) and _is_asked_for(view, node, path) and restores_in(view, found) is not None:
+        if _only_tells_it(view, missing) and restores_in(view, found) is not None and _is_asked_for(view, node, path):
             name = view.code(path)
             yield Report(
                 node,

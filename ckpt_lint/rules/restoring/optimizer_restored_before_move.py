@@ -70,7 +70,7 @@ def check(view: View) -> Iterator[Report]:
     if "load_state_dict" not in view.module.keywords:
         return
     placement = Placement(view.facts.world, view.facts.values)
-    made = [b for b in built(view, apis.OPTIMIZER) if b.of and not _stateless(view, b)]
+    made = [b for b in built(view, apis.OPTIMIZER, of_modules=True) if not _stateless(view, b)]
     points = list(restore_points(view, apis.OPTIMIZER)) if made else []
     for point in points:
         own = last_built(view, made, point)

@@ -17,6 +17,7 @@ from ckpt_lint.source.module import last_name
 
 _KEYWORDS = frozenset({"state_dict", "strict", "assign"})
 """What torch's own method takes."""
+_STEPS = 4
 
 RULE = RuleInfo(
     code="CKP403",
@@ -50,7 +51,8 @@ def restore(model, path):
         silent=(
             "the result is tested or returned; outside of resume paths also where it is printed or logged",
             "the dict was intersected with the model's own keys, and what is left is counted",
-            "the keys were compared with the model's own before, and what is missing raises",
+            "the keys were compared with the model's own before, and what is missing raises; outside of resume paths also "
+            "where it is printed or logged",
             "`strict` is a variable",
             "the `strict` of other functions (`torch.jit.trace`, a method of the project that does not hand it on to torch's)",
         ),
@@ -103,7 +105,9 @@ def _reviewed(view: View, restore: Restore, resumes: bool) -> bool:
     own_keys = [c for c in view.module.calls_by_name.get("state_dict", ()) if flow.body_of(c) is body]
     if not any(c.start < restore.call.start for c in own_keys):
         return False
-    return _counted(view, restore, body) or _compared(view, restore, body) or (not resumes and _told(view, restore, body))
+    if _counted(view, restore, body) or _compared(view, restore, body):
+        return True
+    return not resumes and (_told(view, restore, body) or _listed(view, restore, body))
 
 
 def _counted(view: View, restore: Restore, body: t.Node) -> bool:
@@ -139,6 +143,48 @@ def _told(view: View, restore: Restore, body: t.Node) -> bool:
         if STATE_DICT not in view.facts.values.kinds(view.module, source):
             continue
         if any(_tells_what_is_missing(node) for node in t.walk(loop) if isinstance(node, t.If)):
+            return True
+    return False
+
+
+def _listed(view: View, restore: Restore, body: t.Node) -> bool:
+    """`missing = [k for k in own if k not in state]`, or the difference of two sets, that somebody is shown."""
+    for found in (*view.module.all(t.Comprehension), *view.module.all(t.BinOp)):
+        binding = found.parent
+        if flow.body_of(found) is not body or found.start > restore.call.start or not isinstance(binding, t.Assign):
+            continue
+        if _lists_missing(view, found) and any(_is_shown(place) for place in view.module.uses(binding.targets[0])):
+            return True
+    return False
+
+
+def _lists_missing(view: View, found: t.Expr) -> bool:
+    """Whether an expression picks, of the model's own keys, those that another dict lacks."""
+    if isinstance(found, t.BinOp):
+        return found.op == "-" and _are_own_keys(view, found.left, _STEPS)
+    if not isinstance(found, t.Comprehension) or not _are_own_keys(view, found.generators[0].iter, _STEPS):
+        return False
+    return any(isinstance(test, t.Compare) and test.ops[0] == "not in" for test in found.generators[0].ifs)
+
+
+def _are_own_keys(view: View, keys: t.Expr, steps: int) -> bool:
+    """`model.state_dict()`, its `.keys()` or a set of them, also under a name."""
+    if steps <= 0:
+        return False
+    if isinstance(keys, t.Call):
+        if isinstance(keys.func, t.Attribute) and keys.func.attr in ("keys", "state_dict"):
+            return keys.func.attr == "state_dict" or _are_own_keys(view, keys.func.value, steps - 1)
+        made = view.module.names.is_a(keys.func, "builtins.set", "builtins.list", "builtins.sorted", "builtins.frozenset")
+        return made and len(keys.args) == 1 and _are_own_keys(view, keys.args[0].value, steps - 1)
+    bound = [b.value for b in view.module.names.bindings(keys) if b.how == "assign"] if isinstance(keys, t.Name) else []
+    return bool(bound) and all(value is not None and _are_own_keys(view, value, steps - 1) for value in bound)
+
+
+def _is_shown(place: t.Expr) -> bool:
+    for parent in t.ancestors(place):
+        if isinstance(parent, t.Stmt):
+            return False
+        if is_log_call(parent):
             return True
     return False
 
