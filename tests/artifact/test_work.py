@@ -67,11 +67,15 @@ def wrapped(data: bytes, number: int) -> bytes:
     return hostile_floods.legacy(data) if number % 3 == 1 else hostile_floods.torch_zip(data, method=8)
 
 
+BAR = 0.1 if sys.version_info >= (3, 11) else 0.15
+"""Seconds. Python 3.10 runs the same code a quarter slower."""
+
+
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_of_anything_ends_in_time(name: str) -> None:
     data = wrapped(FLOODS[name](400_000), list(FLOODS).index(name))
-    spent, facts = soon(data, 0.1, TENTH)
-    assert spent < 0.1, f"{spent:.3f} s: {facts.problems}"
+    spent, facts = soon(data, BAR, TENTH)
+    assert spent < BAR, f"{spent:.3f} s: {facts.problems}"
     assert unreadable(facts) or list(findings(facts)) or facts.verdict.loads is not None
 
 
