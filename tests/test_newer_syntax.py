@@ -31,7 +31,7 @@ ALL = {
     "a template string, 3.14": "x = t'{y}'\n",
     "exceptions without brackets, 3.14": "try:\n    pass\nexcept OSError, ValueError:\n    pass\n",
 }
-NEWER = {name: syntax for name, syntax in ALL.items() if LIBCST >= SINCE.get(name, (0,)) or ast_parses(syntax)}
+NEWER = {name: syntax for name, syntax in ALL.items() if SINCE.get(name, (0,)) <= LIBCST or ast_parses(syntax)}
 UNREAD = {name: syntax for name, syntax in ALL.items() if name not in NEWER}
 
 

@@ -67,8 +67,9 @@ def wrapped(data: bytes, number: int) -> bytes:
     return hostile_floods.legacy(data) if number % 3 == 1 else hostile_floods.torch_zip(data, method=8)
 
 
-BAR = 0.1 if sys.version_info >= (3, 11) else 0.15
-"""Seconds. Python 3.10 runs the same code a quarter slower."""
+SLOWNESS = 1 if sys.version_info >= (3, 11) else 1.4
+"""Python 3.10 runs the same code about a third slower."""
+BAR = 0.1 * SLOWNESS
 
 
 @pytest.mark.parametrize("name", FLOODS)
@@ -81,7 +82,7 @@ def test_a_flood_of_anything_ends_in_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORST)
 def test_the_worst_floods_take_less_than_a_second(name: str) -> None:
-    assert soon(FLOODS[name](8_000_000), 1.0, DEFAULT)[0] < 1.0
+    assert soon(FLOODS[name](8_000_000), SLOWNESS, DEFAULT)[0] < SLOWNESS
 
 
 # The most that a process has held: of its own memory alone, unlike getrusage, which counts what it was forked from.
