@@ -11,6 +11,7 @@ from ckpt_lint.facts.guards import Test, tests_above
 from ckpt_lint.facts.ranks import MAIN, RANK, RANK_VARIABLES, Ranks
 from ckpt_lint.facts.view import Facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
+from ckpt_lint.facts.wrapping import is_sharded
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -24,6 +25,9 @@ SYNCING = frozenset({
 MPI = frozenset({
     "bcast", "Bcast", "Barrier", "barrier", "gather", "Gather", "allgather", "allreduce", "Allreduce", "scatter",
 })  # fmt: skip
+ACCELERATE = "wait_for_everyone"
+"""The barrier of Accelerate's `Accelerator` and `PartialState`."""
+
 _SAVES_OR_LOADS = re.compile(r"save|load|checkpoint|ckpt|snapshot|resum|restor|state_dict", re.IGNORECASE)
 _FSDP = "torch.distributed.fsdp.FullyShardedDataParallel"
 _FSDP_STATE = frozenset({
@@ -110,8 +114,14 @@ class Collectives:
         if not isinstance(test, (t.Name, t.Attribute)):
             return False
         bound = [b.value for b in module.names.bindings(test) if b.how == "assign"]
-        tests = [value for value in bound if isinstance(value, t.Compare)]
-        return bool(tests) and len(tests) == len(bound) and all(self._only_main(module, v, True) for v in tests)
+        return bool(bound) and all(v is not None and self._is_such_test(module, v) for v in bound)
+
+    def _is_such_test(self, module: ModuleFacts, value: t.Expr) -> bool:
+        if isinstance(value, t.IfExp):  # `is_main if shared else is_local_main`: the first may be what is asked
+            ways = (value.body, value.orelse)
+            only = any(self._only_main(module, way, True) for way in ways)
+            return only and all(self.ranks.is_guard(module, way, True) for way in ways)
+        return isinstance(value, t.Compare) and self._only_main(module, value, True)
 
     # -- collectives ------------------------------------------------------------------------------------------------
 
@@ -144,6 +154,8 @@ class Collectives:
             if isinstance(parent, t.With):
                 if any(last_name(_called(item.value)) == "state_dict_type" for item in parent.items):
                     return True
+        if is_sharded(module, receiver):
+            return True
         origins = self.facts.values.origins(module, receiver)
         return any(isinstance(o.node, t.Call) and o.module.names.is_a(o.node.func, _FSDP) for o in origins)
 
@@ -211,7 +223,11 @@ def _is_sync(module: ModuleFacts, call: t.Call) -> bool:
     names = module.names.of(call.func)
     if any(n.startswith("torch.distributed.") and n.rpartition(".")[2] in SYNCING for n in names):
         return True
-    if not isinstance(call.func, t.Attribute) or call.func.attr not in MPI:
+    if not isinstance(call.func, t.Attribute):
+        return False
+    if call.func.attr == ACCELERATE:
+        return True
+    if call.func.attr not in MPI:
         return False
     text = " ".join((flow.spelled(call.func.value), *module.names.of(call.func.value)))
     return bool(re.search(r"\bMPI\b|COMM_WORLD|\bcomm\b|mpi4py", text))

@@ -102,15 +102,18 @@ class Matching:
         return Match(found, "keys") if found else NO_MATCH
 
     def _by_path(self, load: Load, wanted: PathFacts, saves: Sequence[Save]) -> tuple[Save, ...]:
-        """Saves of the same file: same expression, same constant, same last component; the last above comes first."""
+        """Saves of the same file: same expression, same constant, same last component; those of the load's own function
+        come first (elsewhere `path` is another variable), then the last above.
+        """
         same = [s for s in saves if self._same(wanted, self.save_path(s), s.path_module is load.path_module)]
+        same = [s for s in same if _same_text(wanted, self.save_path(s))] or same
         same = same if wanted.text else _of_class(load, same)
         above = [s for s in same if s.call.start < load.call.start]
         below = [s for s in same if s.call.start >= load.call.start]
-        return (*reversed(above), *below)
+        return tuple(sorted((*reversed(above), *below), key=lambda s: not _same_function(load, s)))
 
     def _same(self, one: PathFacts, other: PathFacts, same_module: bool) -> bool:
-        if one.text and other.text and (one.text == other.text or (one.last and one.last == other.last)):
+        if _same_text(one, other):
             return True
         return same_module and bool(one.expression) and one.expression == other.expression and not (one.last and other.last)
 
@@ -166,6 +169,15 @@ class Matching:
         if known is None:
             known = self._frameworks[module] = _uses_framework(module)
         return known
+
+
+def _same_text(one: PathFacts, other: PathFacts) -> bool:
+    """Whether two paths are the same by what is written of them, and not only by the name of a variable."""
+    return bool(one.text and other.text) and (one.text == other.text or bool(one.last and one.last == other.last))
+
+
+def _same_function(load: Load, save: Save) -> bool:
+    return flow.function_of(save.call) is flow.function_of(load.call) is not None
 
 
 def _of_class(load: Load, saves: list[Save]) -> list[Save]:

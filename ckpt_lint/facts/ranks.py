@@ -167,7 +167,13 @@ class Ranks:
             asks = isinstance(value, (t.Compare, t.BoolOp, t.UnaryOp, t.Call, t.Attribute, t.Name))
             if asks and self.is_guard(module, value, outcome, steps - 1):
                 return True
+            if isinstance(value, t.IfExp) and self._chosen(module, value, outcome, steps - 1):
+                return True
         return self._exists_once(module, test, steps)
+
+    def _chosen(self, module: ModuleFacts, value: t.IfExp, outcome: bool, steps: int) -> bool:
+        """`is_main if shared else is_local_main`: whichever it is, it leaves one process."""
+        return all(self.is_guard(module, part, outcome, steps) for part in (value.body, value.orelse))
 
     def _by_helper(self, module: ModuleFacts, call: t.Call, outcome: bool, steps: int) -> bool:
         """A project function that returns such a test."""

@@ -204,7 +204,25 @@ class Saves:
 
     def in_memory(self, save: Save) -> bool:
         """Whether a save goes to a buffer in memory."""
-        return save.path is not None and is_buffer(self.values, save.path_module, save.path)
+        if save.path is None:
+            return False
+        return is_buffer(self.values, save.path_module, save.path) or (save.passed and self._given_buffers(save))
+
+    def _given_buffers(self, save: Save) -> bool:
+        """Whether every known caller of a save wrapper hands it a buffer as its path."""
+        function = flow.function_of(save.call)
+        if function is None or save.path is None or save.path_module is not save.module:
+            return False
+        param = parameter_of(save.module, save.path, function)
+        sites = self.world.callers(Definition(save.module, function)) if param is not None else ()
+        given = [
+            bind(site.call, function, instance=is_method_call(site.call, function)).values.get(param.name) if param else None
+            for site in sites
+        ]
+        return bool(given) and all(
+            path is not None and is_buffer(self.values, site.module, path)
+            for path, site in zip(given, sites, strict=True)
+        )
 
 
 def is_buffer(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
@@ -185,7 +185,7 @@ class Training:
 
     def _find_missing(self, checkpoint: TrainingCheckpoint) -> Iterator[Subject]:
         others = self._held_elsewhere(checkpoint)
-        found = [s for s in self._subjects(checkpoint) if s.role not in others and not checkpoint.holds(s)]
+        found = [s for s in _outermost(self._subjects(checkpoint)) if s.role not in others and not checkpoint.holds(s)]
         rebuilt = {s.role for s in found if s.role == apis.SCHEDULER and self._finds_its_place(s)}
         for role in STATES:
             if role not in rebuilt and role not in checkpoint.held:
@@ -211,9 +211,12 @@ class Training:
         at_dict = self.scope.at(*_where(main))
         if main.literal is None or flow.body_of(main.literal) is flow.body_of(main.save.call):
             return at_dict
+        function = flow.function_of(main.literal)
+        if function is not None and len(self.world.callers(Definition(main.module, function))) > 1:
+            return at_dict  # what every caller has is in it
         known = {(s.role, s.name) for s in at_dict}
         at_save = self.scope.at(main.save.module, main.save.call)
-        return (*at_dict, *(s for s in at_save if (s.role, s.name) not in known))
+        return (*at_dict, *(replace(s, nameable=False) for s in at_save if (s.role, s.name) not in known))
 
     def _held_elsewhere(self, checkpoint: TrainingCheckpoint) -> frozenset[str]:
         if _state_saved_whole(checkpoint.save.module):
@@ -252,6 +255,15 @@ class Training:
     def is_export(self, save: Save) -> bool:
         """Whether every way to a save gives it a path that says best, final, export, deploy or infer."""
         return all(EXPORT_WORD.search(words) for words in self.path_words(save))
+
+
+def _outermost(subjects: Sequence[Subject]) -> Iterator[Subject]:
+    """Without `optimizer.inner` beside `optimizer`: one holds the other, and may have no `state_dict` of its own."""
+    for subject in subjects:
+        alike = [other for other in subjects if other.role == subject.role]
+        if not any(subject.name.startswith(f"{other.name}.") for other in alike):
+            holds = any(other.name.startswith(f"{subject.name}.") for other in alike)
+            yield replace(subject, certain=False) if holds else subject
 
 
 def _where(checkpoint: Checkpoint) -> tuple[ModuleFacts, t.Node]:
