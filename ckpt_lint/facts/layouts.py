@@ -133,9 +133,28 @@ def _prefixed(view: View, restore: Restore, part: Part, save: Save, entry: Entry
     receiver = _receiver(entry)
     saved = _prefix(view, entry.module, receiver) if receiver is not None else None
     wanted = _prefix(view, view.module, restore.receiver)
+    if wanted is None and receiver is not None and _is_what_was_wrapped(view, restore.receiver, entry.module, receiver):
+        wanted = ""
     if saved is None or wanted is None or saved == wanted:
         return None
     return Mismatch(PREFIXED, restore, save, part, saved, wanted)
+
+
+def _is_what_was_wrapped(view: View, restored: t.Expr, module: ModuleFacts, saved: t.Expr) -> bool:
+    """Whether the saved module is a wrapper around the very object that was restored before: `net = DDP(net)` between.
+
+    Whatever that object is, the keys of the two differ by the prefix.
+    """
+    values = view.facts.values
+    found = wrapped(values, module, saved)
+    if found is None or found.conditional or len(found.prefixes) != 1 or found.module is not view.module:
+        return False
+    inner = found.call.args[0].value if found.call.args else None
+    if not isinstance(inner, t.Name) or not isinstance(restored, t.Name) or inner.id != restored.id:
+        return False
+    if flow.body_of(inner) is not flow.body_of(restored) or inner.start < restored.start:
+        return False
+    return view.module.names.bindings(inner) == view.module.names.bindings(restored)
 
 
 def _prefix(view: View, module: ModuleFacts, expr: t.Expr) -> str | None:
