@@ -103,11 +103,11 @@ class Training:
     def _groups(self, module: ModuleFacts) -> Iterator[tuple[Save, ...]]:
         """The saves of a module to files, those of one block to files of one directory together."""
         groups: list[tuple[object, str | None, list[Save]]] = []
-        seen: set[t.Call] = set()
+        seen: set[tuple[t.Call, t.Expr]] = set()
         for save in self.saves.of(module):
-            if save.call in seen or self.saves.in_memory(save):
+            if (save.call, save.value) in seen or self.saves.in_memory(save):
                 continue
-            seen.add(save.call)
+            seen.add((save.call, save.value))
             statement = flow.statement_of(save.call)
             block = (statement.parent, statement.role)
             folder = directory(self.values, save)
