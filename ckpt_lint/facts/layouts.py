@@ -161,12 +161,17 @@ def _is_what_was_wrapped(view: View, restored: t.Expr, module: ModuleFacts, save
 
 
 def _is_inside(view: View, module: ModuleFacts, saved: t.Expr, restored: t.Expr) -> bool:
-    """Whether the saved module is `net.module` of the very wrapper `net` that is restored."""
-    if not isinstance(saved, t.Attribute) or saved.attr not in MODULE_ATTRIBUTES:
+    """Whether the saved module is `net.module` of the very wrapper `net` that is restored.
+
+    Only names that are wrapped in the same function: another one may restore before they are.
+    """
+    if not isinstance(saved, t.Attribute) or saved.attr not in MODULE_ATTRIBUTES or not isinstance(restored, t.Name):
         return False
     values = view.facts.values
     outer, other = wrapped(values, module, saved.value), wrapped(values, view.module, restored)
     if outer is None or other is None or outer.call is not other.call:
+        return False
+    if flow.body_of(other.call) is not flow.body_of(restored) or other.call.start > restored.start:
         return False
     return not outer.conditional and not other.conditional and len(outer.prefixes) == 1
 
