@@ -90,15 +90,14 @@ class Matching:
         if self.leaves_to_framework(load.module):
             return NO_MATCH
         wanted = path_facts(self.values, load.path_module, load.path)
-        own = [s for s in self.saves.of(load.module) if not self.leaves_to_framework(s.module)]
-        found = self._by_path(load, wanted, own)
+        found = self._by_path(load, wanted, self._ways(load.module))
         if found:
             return Match(found, "path")
         others = self._others(load, wanted)
         found = self._by_last_component(wanted, others, load)
         if found:
             return Match(found, "path")
-        found = self._by_keys(load, own) or self._by_keys(load, self._by_words(load))
+        found = self._by_keys(load, self.saves.of(load.module)) or self._by_keys(load, self._by_words(load))
         return Match(found, "keys") if found else NO_MATCH
 
     def _by_path(self, load: Load, wanted: PathFacts, saves: Sequence[Save]) -> tuple[Save, ...]:
@@ -121,7 +120,11 @@ class Matching:
         """Saves of other files that may write a file with the same last component."""
         if not wanted.last or len(wanted.last) < 4:
             return []
-        return [s for m in self._modules([wanted.last], load) for s in self.saves.of(m)]
+        return [s for m in self._modules([wanted.last], load) for s in self._ways(m)]
+
+    def _ways(self, module: ModuleFacts) -> list[Save]:
+        """Every file that the saves of a module write, those that their wrappers write besides among them."""
+        return [way for save in self.saves.of(module) for way in self.saves.ways(save)]
 
     def _by_last_component(self, wanted: PathFacts, saves: Sequence[Save], load: Load) -> tuple[Save, ...]:
         here = os.path.dirname(load.module.path)

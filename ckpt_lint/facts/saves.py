@@ -56,6 +56,7 @@ class Saves:
         self._direct: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._of: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._inside: dict[t.Node, tuple[Save, ...]] = {}
+        self._ways: dict[Save, tuple[Save, ...]] = {}
         self._callable: dict[ModuleFacts, frozenset[str]] = {}
         self.wrappers = Wrappers(world, "save", self.wrapping)
 
@@ -163,9 +164,11 @@ class Saves:
             function = found.node
             if not isinstance(function, t.FunctionDef) or flow.function_of(call) is function:
                 continue
-            inner = next(iter(self.inside(found, depth)), None)
-            if inner is not None:
-                save = self._wrapper_call(module, call, found, inner)
+            seen: set[t.Parameter | None] = set()
+            for inner in self.inside(found, depth):
+                param = parameter_of(found.module, inner.value, function)
+                save = self._wrapper_call(module, call, found, inner) if param not in seen else None
+                seen.add(param)
                 if save is not None:
                     yield save
 
@@ -199,6 +202,24 @@ class Saves:
         param = parameter_of(wrapper.module, inner.path, wrapper.node)
         found = values.get(param.name) if param is not None else None
         return found if isinstance(found, t.Expr) else None
+
+    def ways(self, save: Save) -> tuple[Save, ...]:
+        """A save, and what its wrapper does besides with the same value: `last.pt` always, `best.pt` too if asked."""
+        known = self._ways.get(save)
+        if known is None:
+            known = self._ways[save] = (save, *self._other_ways(save))
+        return known
+
+    def _other_ways(self, save: Save) -> Iterator[Save]:
+        wrapper, inner = save.wrapper, save.inner
+        if wrapper is None or inner is None or not isinstance(wrapper.node, t.FunctionDef):
+            return
+        param = parameter_of(wrapper.module, inner.value, wrapper.node)
+        for other in self.inside(wrapper):
+            if other is not inner and parameter_of(wrapper.module, other.value, wrapper.node) is param:
+                found = self._wrapper_call(save.module, save.call, wrapper, other)
+                if found is not None:
+                    yield found
 
     # -- where a save goes ------------------------------------------------------------------------------------------
 

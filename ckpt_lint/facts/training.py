@@ -103,11 +103,11 @@ class Training:
     def _groups(self, module: ModuleFacts) -> Iterator[tuple[Save, ...]]:
         """The saves of a module to files, those of one block to files of one directory together."""
         groups: list[tuple[object, str | None, list[Save]]] = []
-        seen: set[t.Call] = set()
+        seen: set[tuple[t.Call, t.Expr]] = set()
         for save in self.saves.of(module):
-            if save.call in seen or self.saves.in_memory(save):
+            if (save.call, save.value) in seen or self.saves.in_memory(save):
                 continue
-            seen.add(save.call)
+            seen.add((save.call, save.value))
             statement = flow.statement_of(save.call)
             block = (statement.parent, statement.role)
             folder = directory(self.values, save)
@@ -119,11 +119,20 @@ class Training:
                 groups.append((block, folder, [save]))
         yield from (tuple(members) for _, _, members in groups)
 
+    def _by_wrappers(self, saves: Sequence[Save]) -> Iterator[Save]:
+        """What the wrappers of saves write besides what they are given: the optimizer's file beside the model's."""
+        for wrapper in dict.fromkeys(save.wrapper for save in saves if save.wrapper is not None):
+            for other in self.saves.direct(wrapper.module):
+                if not other.passed and flow.function_of(other.call) is wrapper.node and not self.saves.in_memory(other):
+                    yield other
+
     def _read(self, saves: Sequence[Save]) -> TrainingCheckpoint:
         parts = [self.checkpoints.of(save) for save in saves]
-        states = {part: self._written(part) for part in parts}
-        held = {s for part in parts for entry in part.entries for s in self._states(entry)}
+        beside = [self.checkpoints.of(save) for save in self._by_wrappers(saves)]
+        states = {part: self._written(part) for part in (*parts, *beside)}
         parts.sort(key=lambda p: (p.shape != "dict", WEIGHTS not in states[p], p.save.call.start))
+        parts.extend(beside)
+        held = {s for part in parts for entry in part.entries for s in self._states(entry)}
         mentioned = {name for part in parts for entry in part.entries for name in mentions(entry.module, entry.value)}
         return TrainingCheckpoint(
             tuple(parts),
