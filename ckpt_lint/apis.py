@@ -150,6 +150,10 @@ SCHEDULER_NAMES = re.compile(r"^(\w*sched(uler)?s?|(lr_)?sched(uler)?_\w+)$")
 SCALER_NAMES = re.compile(r"^(\w*scaler|grad_scaler)$")
 EMA_NAMES = re.compile(r"^(ema|\w*_ema|ema_\w*|model_ema|averaged_model|swa_model)$")
 
+DATA_NAMES = re.compile(r"(data_?set|loader|sampler)s?$", re.IGNORECASE)
+STATEFUL = frozenset({"state_dict", "load_state_dict"})
+"""What data sets and loaders have, as modules do."""
+
 
 def constructs(name: str) -> str | None:
     """What calling a dotted name makes: MODULE, OPTIMIZER, SCHEDULER, SCALER, EMA, or None where the tables know none."""

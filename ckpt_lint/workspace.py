@@ -135,7 +135,7 @@ _COMPARED = re.compile(rb"(?i:best)|<|[^-=]>")
 
 _SYNCS = re.compile(
     rb"barrier|gather|broadcast|bcast|scatter|all_?reduce|FSDP|FullyShard|fully_shard|deepspeed|distributed\.checkpoint"
-    rb"|state_dict_type|[Ll]ightning"
+    rb"|state_dict_type|wait_for_everyone|[Ll]ightning"
 )
 _DEF = re.compile(rb"\bdef[ \t]+(\w+)")
 

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -89,6 +90,8 @@ class Journal:
             self._stream.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
             self._stream.flush()
         except OSError as error:
+            with suppress(OSError):  # what could not be written would be tried again at the very end
+                self._stream.close()
             raise ConfigError(
                 f"{self._shown}.partial: could not be written: {error.strerror or error}; --resume goes on from there"
             ) from None

@@ -64,16 +64,16 @@ class Checkpoints:
         self.world = world
         self.values = values
         self.saves = saves
-        self._of: dict[t.Call, Checkpoint] = {}
+        self._of: dict[t.Expr, Checkpoint] = {}
         self._states = States(values)
 
     def of(self, save: Save) -> Checkpoint:
         """What a save writes."""
-        known = self._of.get(save.call)
+        known = self._of.get(save.value)
         if known is None:
             content = self.content(save.module, save.value)
             known = Checkpoint(save, content.shape, content.entries, content.open, content.literal, content.module)
-            self._of[save.call] = known
+            self._of[save.value] = known
         return known
 
     # -- reading the value ------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ckpt_lint.facts.guards import Test, tests_above
 from ckpt_lint.facts.ranks import MAIN, RANK, RANK_VARIABLES, Ranks
 from ckpt_lint.facts.view import Facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
+from ckpt_lint.facts.wrapping import is_sharded
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -24,6 +25,9 @@ SYNCING = frozenset({
 MPI = frozenset({
     "bcast", "Bcast", "Barrier", "barrier", "gather", "Gather", "allgather", "allreduce", "Allreduce", "scatter",
 })  # fmt: skip
+ACCELERATE = "wait_for_everyone"
+"""The barrier of Accelerate's `Accelerator` and `PartialState`."""
+
 SAVES_OR_LOADS = re.compile(r"save|load|checkpoint|ckpt|snapshot|resum|restor|state_dict", re.IGNORECASE)
 """How functions are called that save or load with all processes."""
 
@@ -35,6 +39,7 @@ _STATE = f"{apis.DCP}.state_dict"
 _ENGINES = re.compile(r"^(model_)?engine$|^ds_(engine|model)$|_engine$")
 _ENGINE_CALLS = frozenset({"save_checkpoint", "load_checkpoint", "save_16bit_model", "save_fp16_model"})
 _LIGHTNING = re.compile(r"^(pytorch_lightning|lightning)\b.*\bTrainer(\.from_argparse_args)?$")
+_HOOKED = re.compile(r"^(pytorch_lightning|lightning)\b.*(\.callbacks\.\w+|\.Callback|\.LightningModule)$")
 _QUOTED = re.compile(r"^(pl|L|pytorch_lightning|lightning(\.pytorch)?)\.Trainer$")
 _SHARDED_WORDS = frozenset({"FSDP", "FullyShardedDataParallel", "fully_shard"})
 
@@ -111,8 +116,14 @@ class Collectives:
         if not isinstance(test, (t.Name, t.Attribute)):
             return False
         bound = [b.value for b in module.names.bindings(test) if b.how == "assign"]
-        tests = [value for value in bound if isinstance(value, t.Compare)]
-        return bool(tests) and len(tests) == len(bound) and all(self._only_main(module, v, True) for v in tests)
+        return bool(bound) and all(v is not None and self._is_such_test(module, v) for v in bound)
+
+    def _is_such_test(self, module: ModuleFacts, value: t.Expr) -> bool:
+        if isinstance(value, t.IfExp):  # `is_main if shared else is_local_main`: the first may be what is asked
+            ways = (value.body, value.orelse)
+            only = any(self._only_main(module, way, True) for way in ways)
+            return only and all(self.ranks.is_guard(module, way, True) for way in ways)
+        return isinstance(value, t.Compare) and self._only_main(module, value, True)
 
     # -- collectives ------------------------------------------------------------------------------------------------
 
@@ -145,6 +156,8 @@ class Collectives:
             if isinstance(parent, t.With):
                 if any(last_name(_called(item.value)) == "state_dict_type" for item in parent.items):
                     return True
+        if is_sharded(module, receiver):
+            return True
         origins = self.facts.values.origins(module, receiver)
         return any(isinstance(o.node, t.Call) and o.module.names.is_a(o.node.func, _FSDP) for o in origins)
 
@@ -161,7 +174,22 @@ class Collectives:
                 return True
             if isinstance(maker, t.Constant) and _QUOTED.match(str(maker.value)):
                 return True
-        return False
+            if isinstance(origin.node, t.Parameter) and self._is_hook(origin.module, origin.node):
+                return True
+        own = isinstance(receiver, t.Attribute) and receiver.attr == "trainer" and module.names.is_self(receiver.value)
+        return own and self._gets_trainer(module, receiver)
+
+    def _is_hook(self, module: ModuleFacts, param: t.Parameter) -> bool:
+        """Whether Lightning hands its trainer to a method under this parameter: `on_train_end(self, trainer, ...)`."""
+        return param.name == "trainer" and param.annotation is None and self._gets_trainer(module, param)
+
+    def _gets_trainer(self, module: ModuleFacts, node: t.Node) -> bool:
+        """Whether a node stands in a callback or module of Lightning's: they know the trainer that runs them."""
+        holder = flow.class_of(node)
+        if holder is None:
+            return False
+        bases = self.facts.world.bases(Definition(module, holder))
+        return any(isinstance(base, str) and _HOOKED.match(base) for base in bases)
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
@@ -197,7 +225,11 @@ def _is_sync(module: ModuleFacts, call: t.Call) -> bool:
     names = module.names.of(call.func)
     if any(n.startswith("torch.distributed.") and n.rpartition(".")[2] in SYNCING for n in names):
         return True
-    if not isinstance(call.func, t.Attribute) or call.func.attr not in MPI:
+    if not isinstance(call.func, t.Attribute):
+        return False
+    if call.func.attr == ACCELERATE:
+        return True
+    if call.func.attr not in MPI:
         return False
     text = " ".join((flow.spelled(call.func.value), *module.names.of(call.func.value)))
     return bool(re.search(r"\bMPI\b|COMM_WORLD|\bcomm\b|mpi4py", text))

@@ -62,6 +62,8 @@ class Distributed:
     def _run_together(self, save: Save, joined: t.Node) -> bool:
         """Whether a save runs where its file joins the processes: one function, class or caller (two deep) has both."""
         function = flow.function_of(save.call)
+        if function is not None and _knows_its_rank(save.module, function):
+            return False
         if function is None or _mentions_ranks(save.module, function):
             return True
         around = self._holders(save.module, save.call, _CALLERS)
@@ -138,6 +140,11 @@ _COUNTING = frozenset({"range", "trange", "count", "arange"})
 _ORDERING = frozenset({"sorted", "list", "tuple", "reversed", "set", "tqdm"})
 
 
+def _of_one_rank(call: t.Call) -> bool:
+    """`init_process_group(..., rank=0)`: only the process of that rank gets here."""
+    return any(arg.keyword == "rank" and isinstance(arg.value, t.Constant) for arg in call.args)
+
+
 def _one_process(call: t.Call) -> bool:
     """`Fabric(devices=1)`: one device, on one machine."""
     given = {arg.keyword: arg.value for arg in call.args if arg.keyword is not None}
@@ -151,7 +158,7 @@ def _joins(module: ModuleFacts) -> Iterator[t.Node]:
     for word in sorted(_STARTERS & module.calls_by_name.keys()):
         for call in module.calls_by_name[word]:
             if set(module.names.of(call.func)) & apis.PROCESS_GROUP or word == "init_process_group":
-                if not _one_process(call):
+                if not _one_process(call) and not _of_one_rank(call):
                     yield call
     if not any(name in module.keywords for name in ("environ", "getenv")):
         return
@@ -169,6 +176,13 @@ def _reads_environment(node: t.Constant) -> bool:
         last_name(call.func) == "getenv"
         or (isinstance(call.func, t.Attribute) and last_name(call.func.value) == "environ")
     )
+
+
+def _knows_its_rank(module: ModuleFacts, function: t.FunctionDef) -> bool:
+    """Whether a function, or the class it belongs to, joins the processes as one certain rank."""
+    holder = flow.class_of(function) or function
+    calls = module.calls_by_name.get("init_process_group", ())
+    return any(_of_one_rank(call) and holder.start <= call.start < holder.end for call in calls)
 
 
 def _mentions_ranks(module: ModuleFacts, function: t.FunctionDef) -> bool:

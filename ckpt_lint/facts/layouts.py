@@ -14,6 +14,7 @@ from ckpt_lint.facts.restores import Part, Restore
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.state_dicts import is_bare_state_dict
 from ckpt_lint.facts.states import WEIGHTS, Entry
+from ckpt_lint.facts.unwrapping import MODULE_ATTRIBUTES
 from ckpt_lint.facts.view import View
 from ckpt_lint.facts.wrapping import PREFIXES, wrapped
 from ckpt_lint.source import flow
@@ -133,9 +134,46 @@ def _prefixed(view: View, restore: Restore, part: Part, save: Save, entry: Entry
     receiver = _receiver(entry)
     saved = _prefix(view, entry.module, receiver) if receiver is not None else None
     wanted = _prefix(view, view.module, restore.receiver)
+    if wanted is None and receiver is not None and _is_what_was_wrapped(view, restore.receiver, entry.module, receiver):
+        wanted = ""
+    if saved is None and receiver is not None and _is_inside(view, entry.module, receiver, restore.receiver):
+        saved = ""
     if saved is None or wanted is None or saved == wanted:
         return None
     return Mismatch(PREFIXED, restore, save, part, saved, wanted)
+
+
+def _is_what_was_wrapped(view: View, restored: t.Expr, module: ModuleFacts, saved: t.Expr) -> bool:
+    """Whether the saved module is a wrapper around the very object that was restored before: `net = DDP(net)` between.
+
+    Whatever that object is, the keys of the two differ by the prefix.
+    """
+    values = view.facts.values
+    found = wrapped(values, module, saved)
+    if found is None or found.conditional or len(found.prefixes) != 1 or found.module is not view.module:
+        return False
+    inner = found.call.args[0].value if found.call.args else None
+    if not isinstance(inner, t.Name) or not isinstance(restored, t.Name) or inner.id != restored.id:
+        return False
+    if flow.body_of(inner) is not flow.body_of(restored) or inner.start < restored.start:
+        return False
+    return view.module.names.bindings(inner) == view.module.names.bindings(restored)
+
+
+def _is_inside(view: View, module: ModuleFacts, saved: t.Expr, restored: t.Expr) -> bool:
+    """Whether the saved module is `net.module` of the very wrapper `net` that is restored.
+
+    Only names that are wrapped in the same function: another one may restore before they are.
+    """
+    if not isinstance(saved, t.Attribute) or saved.attr not in MODULE_ATTRIBUTES or not isinstance(restored, t.Name):
+        return False
+    values = view.facts.values
+    outer, other = wrapped(values, module, saved.value), wrapped(values, view.module, restored)
+    if outer is None or other is None or outer.call is not other.call:
+        return False
+    if flow.body_of(other.call) is not flow.body_of(restored) or other.call.start > restored.start:
+        return False
+    return not outer.conditional and not other.conditional and len(outer.prefixes) == 1
 
 
 def _prefix(view: View, module: ModuleFacts, expr: t.Expr) -> str | None:

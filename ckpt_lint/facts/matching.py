@@ -90,27 +90,29 @@ class Matching:
         if self.leaves_to_framework(load.module):
             return NO_MATCH
         wanted = path_facts(self.values, load.path_module, load.path)
-        own = [s for s in self.saves.of(load.module) if not self.leaves_to_framework(s.module)]
-        found = self._by_path(load, wanted, own)
+        found = self._by_path(load, wanted, self._ways(load.module))
         if found:
             return Match(found, "path")
         others = self._others(load, wanted)
         found = self._by_last_component(wanted, others, load)
         if found:
             return Match(found, "path")
-        found = self._by_keys(load, own) or self._by_keys(load, self._by_words(load))
+        found = self._by_keys(load, self.saves.of(load.module)) or self._by_keys(load, self._by_words(load))
         return Match(found, "keys") if found else NO_MATCH
 
     def _by_path(self, load: Load, wanted: PathFacts, saves: Sequence[Save]) -> tuple[Save, ...]:
-        """Saves of the same file: same expression, same constant, same last component; the last above comes first."""
+        """Saves of the same file: same expression, same constant, same last component; those of the load's own function
+        come first (elsewhere `path` is another variable), then the last above.
+        """
         same = [s for s in saves if self._same(wanted, self.save_path(s), s.path_module is load.path_module)]
+        same = [s for s in same if _same_text(wanted, self.save_path(s))] or same
         same = same if wanted.text else _of_class(load, same)
         above = [s for s in same if s.call.start < load.call.start]
         below = [s for s in same if s.call.start >= load.call.start]
-        return (*reversed(above), *below)
+        return tuple(sorted((*reversed(above), *below), key=lambda s: not _same_function(load, s)))
 
     def _same(self, one: PathFacts, other: PathFacts, same_module: bool) -> bool:
-        if one.text and other.text and (one.text == other.text or (one.last and one.last == other.last)):
+        if _same_text(one, other):
             return True
         return same_module and bool(one.expression) and one.expression == other.expression and not (one.last and other.last)
 
@@ -118,7 +120,11 @@ class Matching:
         """Saves of other files that may write a file with the same last component."""
         if not wanted.last or len(wanted.last) < 4:
             return []
-        return [s for m in self._modules([wanted.last], load) for s in self.saves.of(m)]
+        return [s for m in self._modules([wanted.last], load) for s in self._ways(m)]
+
+    def _ways(self, module: ModuleFacts) -> list[Save]:
+        """Every file that the saves of a module write, those that their wrappers write besides among them."""
+        return [way for save in self.saves.of(module) for way in self.saves.ways(save)]
 
     def _by_last_component(self, wanted: PathFacts, saves: Sequence[Save], load: Load) -> tuple[Save, ...]:
         here = os.path.dirname(load.module.path)
@@ -166,6 +172,15 @@ class Matching:
         if known is None:
             known = self._frameworks[module] = _uses_framework(module)
         return known
+
+
+def _same_text(one: PathFacts, other: PathFacts) -> bool:
+    """Whether two paths are the same by what is written of them, and not only by the name of a variable."""
+    return bool(one.text and other.text) and (one.text == other.text or bool(one.last and one.last == other.last))
+
+
+def _same_function(load: Load, save: Save) -> bool:
+    return flow.function_of(save.call) is flow.function_of(load.call) is not None
 
 
 def _of_class(load: Load, saves: list[Save]) -> list[Save]:

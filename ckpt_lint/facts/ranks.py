@@ -37,6 +37,9 @@ SPREAD = re.compile(
 )
 """Names that are true where several processes run."""
 
+LAUNCHER = re.compile(r"(^|_)(fabric|accelerator|process_group)$", re.IGNORECASE)
+"""Names of what joins the processes of a run: where there is none, one process runs."""
+
 _STEPS = 4
 _CALLERS = 2
 
@@ -136,7 +139,7 @@ class Ranks:
         if MAIN.search(name):
             return True
         if not outcome:
-            return bool(RANK.search(name) or SPREAD.search(name))
+            return bool(RANK.search(name) or SPREAD.search(name) or LAUNCHER.search(name))
         return False
 
     def _compares(self, module: ModuleFacts, test: t.Compare, outcome: bool, steps: int) -> bool:
@@ -146,6 +149,8 @@ class Ranks:
         if any(_counts_processes(side) for side in sides):
             return _one_process(test, outcome)
         if any(isinstance(side, t.Constant) and side.value is None for side in sides):
+            if LAUNCHER.search(last_name(test.left)) and (test.ops[0] in ("is", "==")) == outcome:
+                return True
             return self._exists_once(module, test.left, steps)
         return False
 
@@ -162,7 +167,13 @@ class Ranks:
             asks = isinstance(value, (t.Compare, t.BoolOp, t.UnaryOp, t.Call, t.Attribute, t.Name))
             if asks and self.is_guard(module, value, outcome, steps - 1):
                 return True
+            if isinstance(value, t.IfExp) and self._chosen(module, value, outcome, steps - 1):
+                return True
         return self._exists_once(module, test, steps)
+
+    def _chosen(self, module: ModuleFacts, value: t.IfExp, outcome: bool, steps: int) -> bool:
+        """`is_main if shared else is_local_main`: whichever it is, it leaves one process."""
+        return all(self.is_guard(module, part, outcome, steps) for part in (value.body, value.orelse))
 
     def _by_helper(self, module: ModuleFacts, call: t.Call, outcome: bool, steps: int) -> bool:
         """A project function that returns such a test."""

@@ -19,6 +19,7 @@ from ckpt_lint.facts.saved import Saved, saved_values
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
 from ckpt_lint.facts.values import MAX_RETURNS, Origin, Values
+from ckpt_lint.facts.whole import came_whole
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
 from ckpt_lint.source.module import ModuleFacts, last_name
@@ -59,6 +60,8 @@ def refused_in(view: View, save: Save) -> Iterator[tuple[Saved, Refusal]]:
     """The values in a checkpoint that are refused, and why."""
     for saved in saved_values(view.facts.checkpoints, save):
         found = refusal(view.facts.values, saved.module, saved.value)
+        if found is None and came_whole(view.facts.values, view.facts.restores, saved.module, saved.value):
+            found = r.MODULE
         if found is not None:
             yield saved, found
 

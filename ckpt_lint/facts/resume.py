@@ -15,6 +15,7 @@ from ckpt_lint.facts.restores import Part, Restore, Restores
 from ckpt_lint.facts.roles import named_role, role_of
 from ckpt_lint.facts.states import COUNTER, COUNTER_KEY, RNG, WEIGHTS
 from ckpt_lint.facts.values import Values
+from ckpt_lint.facts.whole import module_uses
 from ckpt_lint.facts.world import Definition, World
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
@@ -183,11 +184,13 @@ class Resumes:
         return frozenset({WEIGHTS if role in (None, apis.MODULE) else role})
 
     def _whole_weights(self, module: ModuleFacts, body: t.Node) -> set[str]:
-        """`net = checkpoint["net"]`: the module itself comes out of the file."""
+        """`net = checkpoint["net"]`, `net = torch.load(path)`: the module itself comes out of the file."""
         for call in module.calls:
             load = self.restores.load_at(module, call)
             if load is None or not _in_body(module, call, body):
                 continue
+            if isinstance(call.parent, t.Assign) and any(not u.part for u in module_uses(self.world, self.restores, load)):
+                return {WEIGHTS}
             for target, part in self._bound_parts(module, call):
                 if part.keys and role_of(self.values, module, target) == apis.MODULE:
                     return {WEIGHTS}

@@ -56,6 +56,7 @@ class Saves:
         self._direct: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._of: dict[ModuleFacts, tuple[Save, ...]] = {}
         self._inside: dict[t.Node, tuple[Save, ...]] = {}
+        self._ways: dict[Save, tuple[Save, ...]] = {}
         self._callable: dict[ModuleFacts, frozenset[str]] = {}
         self.wrappers = Wrappers(world, "save", self.wrapping)
 
@@ -163,9 +164,11 @@ class Saves:
             function = found.node
             if not isinstance(function, t.FunctionDef) or flow.function_of(call) is function:
                 continue
-            inner = next(iter(self.inside(found, depth)), None)
-            if inner is not None:
-                save = self._wrapper_call(module, call, found, inner)
+            seen: set[t.Parameter | None] = set()
+            for inner in self.inside(found, depth):
+                param = parameter_of(found.module, inner.value, function)
+                save = self._wrapper_call(module, call, found, inner) if param not in seen else None
+                seen.add(param)
                 if save is not None:
                     yield save
 
@@ -200,11 +203,47 @@ class Saves:
         found = values.get(param.name) if param is not None else None
         return found if isinstance(found, t.Expr) else None
 
+    def ways(self, save: Save) -> tuple[Save, ...]:
+        """A save, and what its wrapper does besides with the same value: `last.pt` always, `best.pt` too if asked."""
+        known = self._ways.get(save)
+        if known is None:
+            known = self._ways[save] = (save, *self._other_ways(save))
+        return known
+
+    def _other_ways(self, save: Save) -> Iterator[Save]:
+        wrapper, inner = save.wrapper, save.inner
+        if wrapper is None or inner is None or not isinstance(wrapper.node, t.FunctionDef):
+            return
+        param = parameter_of(wrapper.module, inner.value, wrapper.node)
+        for other in self.inside(wrapper):
+            if other is not inner and parameter_of(wrapper.module, other.value, wrapper.node) is param:
+                found = self._wrapper_call(save.module, save.call, wrapper, other)
+                if found is not None:
+                    yield found
+
     # -- where a save goes ------------------------------------------------------------------------------------------
 
     def in_memory(self, save: Save) -> bool:
         """Whether a save goes to a buffer in memory."""
-        return save.path is not None and is_buffer(self.values, save.path_module, save.path)
+        if save.path is None:
+            return False
+        return is_buffer(self.values, save.path_module, save.path) or (save.passed and self._given_buffers(save))
+
+    def _given_buffers(self, save: Save) -> bool:
+        """Whether every known caller of a save wrapper hands it a buffer as its path."""
+        function = flow.function_of(save.call)
+        if function is None or save.path is None or save.path_module is not save.module:
+            return False
+        param = parameter_of(save.module, save.path, function)
+        sites = self.world.callers(Definition(save.module, function)) if param is not None else ()
+        given = [
+            bind(site.call, function, instance=is_method_call(site.call, function)).values.get(param.name) if param else None
+            for site in sites
+        ]
+        return bool(given) and all(
+            path is not None and is_buffer(self.values, site.module, path)
+            for path, site in zip(given, sites, strict=True)
+        )
 
 
 def is_buffer(values: Values, module: ModuleFacts, expr: t.Expr) -> bool:

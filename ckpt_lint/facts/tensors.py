@@ -9,6 +9,7 @@ from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoints
 from ckpt_lint.facts.kinds import DICT, FUNCTION, NUMBER, NUMPY, PATH, SEQUENCE, STRING
 from ckpt_lint.facts.own_modules import stays_on_cpu
+from ckpt_lint.facts.progress import NAMED
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saves import Save
 from ckpt_lint.facts.states import Entry
@@ -84,7 +85,7 @@ def _deviceless_entry(values: Values, entry: Entry, function: t.Node) -> bool:
 
 def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.Node, depth: int) -> bool:
     kinds = values.kinds(module, value)
-    if (kinds and kinds <= _PLAIN) or _plain_attribute(values, module, value):
+    if (kinds and kinds <= _PLAIN) or _plain_attribute(values, module, value) or _counts(module, value, kinds):
         return True
     if depth <= 0:
         return False
@@ -109,6 +110,13 @@ def _deviceless(values: Values, module: ModuleFacts, value: t.Expr, function: t.
     if any(_moved(o.module, o.node) for o in origins if isinstance(o.node, t.Call)):
         return False
     return all(_made_or_plain(values, o, value, function, depth) for o in origins)
+
+
+def _counts(module: ModuleFacts, value: t.Expr, kinds: frozenset[str]) -> bool:
+    """`epoch`, wherever it came from: a progress counter by its name, to which nothing is done that tensors take."""
+    if not isinstance(value, t.Name) or not NAMED.search(value.id) or kinds - _PLAIN:
+        return False
+    return not any(isinstance(place.parent, t.Attribute) for place in module.uses(value))
 
 
 def _is_seen(origin: Origin) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
@@ -103,11 +103,11 @@ class Training:
     def _groups(self, module: ModuleFacts) -> Iterator[tuple[Save, ...]]:
         """The saves of a module to files, those of one block to files of one directory together."""
         groups: list[tuple[object, str | None, list[Save]]] = []
-        seen: set[t.Call] = set()
+        seen: set[tuple[t.Call, t.Expr]] = set()
         for save in self.saves.of(module):
-            if save.call in seen or self.saves.in_memory(save):
+            if (save.call, save.value) in seen or self.saves.in_memory(save):
                 continue
-            seen.add(save.call)
+            seen.add((save.call, save.value))
             statement = flow.statement_of(save.call)
             block = (statement.parent, statement.role)
             folder = directory(self.values, save)
@@ -119,11 +119,20 @@ class Training:
                 groups.append((block, folder, [save]))
         yield from (tuple(members) for _, _, members in groups)
 
+    def _by_wrappers(self, saves: Sequence[Save]) -> Iterator[Save]:
+        """What the wrappers of saves write besides what they are given: the optimizer's file beside the model's."""
+        for wrapper in dict.fromkeys(save.wrapper for save in saves if save.wrapper is not None):
+            for other in self.saves.direct(wrapper.module):
+                if not other.passed and flow.function_of(other.call) is wrapper.node and not self.saves.in_memory(other):
+                    yield other
+
     def _read(self, saves: Sequence[Save]) -> TrainingCheckpoint:
         parts = [self.checkpoints.of(save) for save in saves]
-        states = {part: self._written(part) for part in parts}
-        held = {s for part in parts for entry in part.entries for s in self._states(entry)}
+        beside = [self.checkpoints.of(save) for save in self._by_wrappers(saves)]
+        states = {part: self._written(part) for part in (*parts, *beside)}
         parts.sort(key=lambda p: (p.shape != "dict", WEIGHTS not in states[p], p.save.call.start))
+        parts.extend(beside)
+        held = {s for part in parts for entry in part.entries for s in self._states(entry)}
         mentioned = {name for part in parts for entry in part.entries for name in mentions(entry.module, entry.value)}
         return TrainingCheckpoint(
             tuple(parts),
@@ -185,7 +194,7 @@ class Training:
 
     def _find_missing(self, checkpoint: TrainingCheckpoint) -> Iterator[Subject]:
         others = self._held_elsewhere(checkpoint)
-        found = [s for s in self._subjects(checkpoint) if s.role not in others and not checkpoint.holds(s)]
+        found = [s for s in _outermost(self._subjects(checkpoint)) if s.role not in others and not checkpoint.holds(s)]
         rebuilt = {s.role for s in found if s.role == apis.SCHEDULER and self._finds_its_place(s)}
         for role in STATES:
             if role not in rebuilt and role not in checkpoint.held:
@@ -211,9 +220,12 @@ class Training:
         at_dict = self.scope.at(*_where(main))
         if main.literal is None or flow.body_of(main.literal) is flow.body_of(main.save.call):
             return at_dict
+        function = flow.function_of(main.literal)
+        if function is not None and len(self.world.callers(Definition(main.module, function))) > 1:
+            return at_dict  # what every caller has is in it
         known = {(s.role, s.name) for s in at_dict}
         at_save = self.scope.at(main.save.module, main.save.call)
-        return (*at_dict, *(s for s in at_save if (s.role, s.name) not in known))
+        return (*at_dict, *(replace(s, nameable=False) for s in at_save if (s.role, s.name) not in known))
 
     def _held_elsewhere(self, checkpoint: TrainingCheckpoint) -> frozenset[str]:
         if _state_saved_whole(checkpoint.save.module):
@@ -252,6 +264,15 @@ class Training:
     def is_export(self, save: Save) -> bool:
         """Whether every way to a save gives it a path that says best, final, export, deploy or infer."""
         return all(EXPORT_WORD.search(words) for words in self.path_words(save))
+
+
+def _outermost(subjects: Sequence[Subject]) -> Iterator[Subject]:
+    """Without `optimizer.inner` beside `optimizer`: one holds the other, and may have no `state_dict` of its own."""
+    for subject in subjects:
+        alike = [other for other in subjects if other.role == subject.role]
+        if not any(subject.name.startswith(f"{other.name}.") for other in alike):
+            holds = any(other.name.startswith(f"{subject.name}.") for other in alike)
+            yield replace(subject, certain=False) if holds else subject
 
 
 def _where(checkpoint: Checkpoint) -> tuple[ModuleFacts, t.Node]:

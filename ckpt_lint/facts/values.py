@@ -339,12 +339,12 @@ class Values:
 
     def used_as(self, module: ModuleFacts, expr: t.Expr) -> bool | None:
         """True where a variable is used as a module somewhere, False where it is used as a dict, None else."""
-        verdict: bool | None = None
+        called: set[str] = set()
         for place in module.uses(expr):
             parent = place.parent
             if isinstance(parent, t.Attribute) and parent.parent.role != "" and isinstance(parent.parent, t.Call):
                 if parent.role == "func" and parent.attr in MODULE_METHODS:
-                    verdict = True
+                    called.add(parent.attr)
                 if parent.role == "func" and parent.attr in ("items", "keys"):
                     return False
             elif isinstance(parent, t.Subscript) and place.role == "value" and isinstance(parent.sub, t.Constant):
@@ -352,7 +352,16 @@ class Values:
                     return False
             elif isinstance(parent, t.Compare) and place.role == "comparators" and parent.ops[0] in ("in", "not in"):
                 return False
-        return verdict
+        return None if not called or (called <= apis.STATEFUL and self._feeds(module, expr)) else True
+
+    def _feeds(self, module: ModuleFacts, expr: t.Expr) -> bool:
+        """Whether a name, class or annotation says data set, loader or sampler: they have state dicts, too."""
+        names = [last_name(expr)]
+        for origin in self.origins(module, expr):
+            made = origin.node.func if isinstance(origin.node, t.Call) else getattr(origin.node, "annotation", None)
+            if made is not None:
+                names.append(str(made.value) if isinstance(made, t.Constant) else last_name(made))
+        return any(apis.DATA_NAMES.search(name) for name in names)
 
     def opposed(self, module: ModuleFacts, expr: t.Expr) -> bool:
         """Whether something speaks against a conventional name: made by, or annotated with, something foreign.

@@ -108,6 +108,11 @@ class View:
         return (save for save in self.saves if not self.facts.saves.in_memory(save))
 
     @property
+    def saver_calls(self) -> Sequence[Save]:
+        """The module's calls of savers, those inside save wrappers among them: what they say themselves is said once."""
+        return self.facts.saves.direct(self.module)
+
+    @property
     def restores(self) -> Sequence[Restore]:
         """The module's calls of `.load_state_dict(...)`."""
         return self.facts.restores.of(self.module)

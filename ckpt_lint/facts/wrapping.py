@@ -6,7 +6,7 @@ and adds none; FSDP takes its own prefixes off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ckpt_lint import apis
@@ -22,6 +22,10 @@ from ckpt_lint.source.scopes import Binding
 
 PREFIXES = {apis.DATA_PARALLEL: "module.", apis.DDP: "module.", apis.COMPILE: "_orig_mod."}
 ATTRIBUTES = {"module.": "module", "_orig_mod.": "_orig_mod"}
+FSDP = frozenset({
+    "torch.distributed.fsdp.FullyShardedDataParallel",
+    "torch.distributed.fsdp.fully_sharded_data_parallel.FullyShardedDataParallel",
+})  # fmt: skip
 _MAX_STEPS = 10
 _CALLER_STEPS = 4
 
@@ -58,7 +62,8 @@ def _wrapped(values: Values, module: ModuleFacts, expr: t.Expr, steps: int) -> W
     if isinstance(expr, t.IfExp):
         return _joined([_wrapped(values, module, branch, steps - 1) for branch in (expr.body, expr.orelse)])
     if isinstance(expr, (t.Name, t.Attribute)):
-        return None if settled_by_branch(module, expr) else _of_variable(values, module, expr, steps)
+        settled = settled_by_branch(module, expr) or is_sharded(module, expr)
+        return None if settled else _of_variable(values, module, expr, steps)
     return None
 
 
@@ -207,14 +212,49 @@ def settled_by_branch(module: ModuleFacts, expr: t.Expr) -> bool:
     return any(not test.outcome and _asks_for_wrapper(module, test.test, key) for test in tests_above(expr))
 
 
-def _asks_for_wrapper(module: ModuleFacts, test: t.Expr, key: str) -> bool:
+def _asks_for_wrapper(
+    module: ModuleFacts, test: t.Expr, key: str, wrappers: Container[str] = frozenset(PREFIXES)
+) -> bool:
     """`isinstance(model, nn.DataParallel)`."""
     if not isinstance(test, t.Call) or not module.names.is_a(test.func, "builtins.isinstance") or len(test.args) != 2:
         return False
     kinds = test.args[1].value
     listed = kinds.items if isinstance(kinds, t.Sequence) else (kinds,)
-    known = any(set(module.names.of(kind)) & set(PREFIXES) for kind in listed)
+    known = any(name in wrappers for kind in listed for name in module.names.of(kind))
     return known and path_key(test.args[0].value) == key
+
+
+def is_sharded(module: ModuleFacts, expr: t.Expr) -> bool:
+    """Whether FSDP was asked on the way here for the state of this module: its state dict has the plain keys.
+
+    `FSDP.set_state_dict_type(model, ...)` above, `with FSDP.state_dict_type(model, ...)` or `isinstance(model, FSDP)`
+    around.
+    """
+    key = path_key(expr)
+    if any(test.outcome and _asks_for_wrapper(module, test.test, key, FSDP) for test in tests_above(expr)):
+        return True
+    return any(_sets_state_of(call, key) for call in _run_before(expr))
+
+
+def _run_before(expr: t.Expr) -> Iterator[t.Expr]:
+    """What surely ran before a place in its function, as a statement of its own or at the head of a `with` around."""
+    for parent in t.ancestors(expr):
+        if isinstance(parent, t.With):
+            yield from (item.value for item in parent.items)
+        if isinstance(parent, t.Stmt):
+            for earlier in flow.block_of(parent):
+                if earlier is parent:
+                    break
+                if isinstance(earlier, t.ExprStmt):
+                    yield earlier.value
+        if isinstance(parent, (t.FunctionDef, t.ClassDef)):
+            return
+
+
+def _sets_state_of(call: t.Expr, key: str) -> bool:
+    if not isinstance(call, t.Call) or last_name(call.func) not in ("set_state_dict_type", "state_dict_type"):
+        return False
+    return bool(call.args) and path_key(call.args[0].value) == key
 
 
 def _other_ways(expr: t.Expr) -> Iterator[t.Node]:

@@ -19,6 +19,7 @@ _LOADS = (b"torch.load", b"jit.load", b"hub.load", b"model_zoo.load")
 _SAVES = (b"torch.save", b"accelerator.save", b"fabric.save", b"xm.save", b"xla_model.save")
 _FROM_TORCH = b"from torch"
 _TAKEN = (b"load", b"save", b"jit", b"hub", b"serialization", b"*")
+_WITHOUT_TORCH = (b"lightning", b"accelerate")
 _SAVERS = (b"Accelerator", b"Fabric", b"xla")
 _ALIASED = (
     b"import torch as", b"importorskip", b"import_module", b"__import__",
@@ -48,6 +49,8 @@ def may_act(data: bytes) -> bool:
             return True
         if _saves(data):
             return True
+    elif b"save" in data and any(word in data for word in _WITHOUT_TORCH) and _saves(data):
+        return True
     return _unpickles(data)
 
 

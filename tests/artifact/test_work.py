@@ -67,17 +67,22 @@ def wrapped(data: bytes, number: int) -> bytes:
     return hostile_floods.legacy(data) if number % 3 == 1 else hostile_floods.torch_zip(data, method=8)
 
 
+SLOWNESS = 1 if sys.version_info >= (3, 11) else 1.4
+"""Python 3.10 runs the same code about a third slower."""
+BAR = 0.1 * SLOWNESS
+
+
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_of_anything_ends_in_time(name: str) -> None:
     data = wrapped(FLOODS[name](400_000), list(FLOODS).index(name))
-    spent, facts = soon(data, 0.1, TENTH)
-    assert spent < 0.1, f"{spent:.3f} s: {facts.problems}"
+    spent, facts = soon(data, BAR, TENTH)
+    assert spent < BAR, f"{spent:.3f} s: {facts.problems}"
     assert unreadable(facts) or list(findings(facts)) or facts.verdict.loads is not None
 
 
 @pytest.mark.parametrize("name", WORST)
 def test_the_worst_floods_take_less_than_a_second(name: str) -> None:
-    assert soon(FLOODS[name](8_000_000), 1.0, DEFAULT)[0] < 1.0
+    assert soon(FLOODS[name](8_000_000), SLOWNESS, DEFAULT)[0] < SLOWNESS
 
 
 # The most that a process has held: of its own memory alone, unlike getrusage, which counts what it was forked from.

@@ -49,7 +49,7 @@ INSIDE = "def f(path, k):\n    with torch.serialization.safe_globals(k):\n      
     [
         (LOAD, ">=2.4", ERROR, "a boundary against hostile files only from torch 2.10"),
         (LOAD, ">=1.13,<2.10", ERROR, "below torch 2.6"),
-        (LOAD, None, WARNING, "no torch is declared"),
+        (LOAD, None, WARNING, "no torch version is declared"),
         (LOAD, ">=1.7", WARNING, "raise the floor first"),
         (LOAD, "==1.6.0", WARNING, "raise the floor first"),
         (OWN, ">=2.4", WARNING, "bare state dict"),

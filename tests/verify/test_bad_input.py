@@ -161,7 +161,7 @@ def test_nor_is_its_venv_where_no_other_interpreter_has_torch(tmp_path: Path) ->
     own = [path for path in sys.path if path.endswith("site-packages")]
     (packages / "own.pth").write_text(f"{Path(__file__).parents[2]}\n")
     for path in own:
-        for name in ("libcst", "packaging", "pathspec", "typing_extensions", "yaml", "rich"):
+        for name in ("libcst", "packaging", "pathspec", "tomli", "typing_extensions", "yaml", "rich"):
             if (Path(path) / name).exists():
                 (packages / name).symlink_to(Path(path) / name)
     ran = subprocess.run(

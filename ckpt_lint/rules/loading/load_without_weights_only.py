@@ -126,7 +126,7 @@ def _severity(view: View, load: Load, saves: Sequence[Save]) -> tuple[Severity, 
     if view.bounds.conflict:
         return Severity.WARNING, f"{remark}; no torch fits all that the manifests declare"
     if not view.bounds.declared:
-        return Severity.WARNING, f"{remark}; no torch is declared: `torch>=2.6` in the manifest makes True the default"
+        return Severity.WARNING, f"{remark}; no torch version is declared: `torch>=2.6` in the manifest makes True the default"
     own = [save for save in saves if save.module.path == load.module.path]
     if any(is_bare_state_dict(view, save) for save in own):
         return Severity.WARNING, f"{remark}; the file that this program writes itself holds a bare state dict"

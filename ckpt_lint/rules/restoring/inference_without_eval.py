@@ -61,9 +61,13 @@ def predict(path, images):
             "`torch.onnx.export`, which switches to eval itself; `from_pretrained`",
             "the object goes where we do not look before it runs, or came in as a parameter",
             "its class is in the project, and no module in it reads `training` (as far as its own file shows)",
-            "the same code trains it (`backward`)",
+            "the same code trains it (`backward`): the function, or the class, but for a method that restores before it "
+            "runs and does not train",
         ),
-        fix_safety="Unsafe: results change, to those that evaluation is meant to give.",
+        fix_safety=(
+            "Unsafe: results change, to those that evaluation is meant to give. None where other methods of the class "
+            "train the module: the restore may be theirs, too."
+        ),
         sources=("https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.eval",),
     ),
 )
@@ -88,16 +92,19 @@ def check(view: View) -> Iterator[Report]:
         if not restored.whole and not _in_training_mode(view, restored):
             continue
         scope = scope_of(view, restored.name)
-        run = next((p for p in scope.places if _is_after(p, restored) and runs(view, p)), None)
-        if run is None or _may_be_switched(scope, run) or _trains(view, restored):
+        places = (p for p in scope.places if _is_after(p, restored) and runs(view, p))
+        run = next((p for p in places if not _trains(view, restored, p)), None)
+        if run is None or _may_be_switched(scope, run):
             continue
         seen.add((key, flow.body_of(restored.call)))
         name = view.code(restored.name)
+        shared = _goes_backward(view, _holder(restored))
         yield Report(
             restored.call,
             f"`{name}` is restored and runs without gradients, and nothing has put it in evaluation mode: Dropout and "
-            f"BatchNorm behave as in training. Call `{name}.eval()`",
-            _fix(view, restored),
+            f"BatchNorm behave as in training. Call `{name}.eval()`{' where it runs' if shared else ''}",
+            None if shared else _fix(view, restored),
+            "other methods train the module, and may restore it here, too" if shared else None,
             others=(Other(view.module, run, "it runs here"),),
         )
 
@@ -196,12 +203,39 @@ def _trains_when_new(view: View, origin: Origin) -> bool:
     return any(apis.constructs(n) == apis.MODULE for n in names) or last_name(node.func)[:1].isupper()
 
 
-def _trains(view: View, restored: _Restored) -> bool:
-    """Whether the body around, or the class, goes backward: it trains, and sees to its modes itself."""
-    holder: t.Node | None = flow.class_of(restored.name) if isinstance(restored.name, t.Attribute) else None
-    body = holder or flow.body_of(restored.call)
-    return any(body.start <= call.start < body.end for call in view.module.calls_by_name.get("backward", ())) or (
-        isinstance(body, t.Module) and "backward" in view.module.calls_by_name
+def _trains(view: View, restored: _Restored, run: t.Expr) -> bool:
+    """Whether the body around, or the class, goes backward: it trains, and sees to its modes itself.
+
+    Not a class's method that restores the weights itself before it runs them: it starts from the file, whatever the
+    other methods do.
+    """
+    holder = _holder(restored)
+    if holder is not None and _restores_before(view, restored, run):
+        return _goes_backward(view, flow.body_of(run))
+    return _goes_backward(view, holder or flow.body_of(restored.call))
+
+
+def _holder(restored: _Restored) -> t.ClassDef | None:
+    """The class whose attribute is restored."""
+    return flow.class_of(restored.name) if isinstance(restored.name, t.Attribute) else None
+
+
+def _goes_backward(view: View, body: t.Node | None) -> bool:
+    calls = view.module.calls_by_name.get("backward", ()) if body is not None else ()
+    return any(isinstance(body, t.Module) or body.start <= call.start < body.end for call in calls if body is not None)
+
+
+def _restores_before(view: View, restored: _Restored, run: t.Expr) -> bool:
+    """Whether the method of a run restores before it, by itself or through a method that it calls on every way."""
+    here, method = flow.body_of(run), flow.function_of(restored.call)
+    if method is None or here is method:
+        return here is method
+    calls = (call for call in view.module.calls_by_name.get(method.name, ()) if flow.body_of(call) is here)
+    return any(
+        call.start < run.start
+        and not flow.path_to(call)
+        and any(found.node is method for found in view.facts.world.callees(view.module, call))
+        for call in calls
     )
 
 

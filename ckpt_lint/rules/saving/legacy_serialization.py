@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ckpt_lint.edits import remove_argument
 from ckpt_lint.facts.saved import is_editable
 from ckpt_lint.facts.saves import Save
-from ckpt_lint.facts.view import Other, Report, View
+from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
 
@@ -49,6 +49,7 @@ def save(model, path):
             "`_use_new_zipfile_serialization=True`, or a computed value",
             "`pickle_module=pickle`, which is the default",
             "a save to a buffer in memory",
+            "a call of a save wrapper whose own save has the option: that save is reported, once",
         ),
         fix_safety="Unsafe: a torch older than 1.6, or a reader in another language, may need the old format.",
         sources=("https://docs.pytorch.org/docs/stable/notes/serialization.html#torch-save",),
@@ -58,15 +59,14 @@ def save(model, path):
 
 def check(view: View) -> Iterator[Report]:
     """Saves to files whose options ask for something old or odd."""
-    for save in view.file_saves:
-        for name in (FORMAT, PICKLER):
-            value = save.options.get(name)
-            if value is not None and _asks(save, name, value):
-                yield _report(view, save, name, value)
+    for save in view.saver_calls:
+        asked = [name for name in (FORMAT, PICKLER) if name in save.options and _asks(save, name, save.options[name])]
+        if asked and not view.facts.saves.in_memory(save):
+            yield from (_report(view, save, name, save.options[name]) for name in asked)
 
 
 def _asks(save: Save, name: str, value: t.Expr) -> bool:
-    module = save.innermost.module
+    module = save.module
     if name == FORMAT:
         constant = module.constant(value)
         return constant is not None and constant.value is False
@@ -78,7 +78,6 @@ def _report(view: View, save: Save, name: str, value: t.Expr) -> Report:
     message = f"`{name}=`: {WHY[name]}; leave it out"
     argument = next((arg for arg in save.call.args if arg.value is value), None)
     if argument is None or argument.keyword is None or not is_editable(save.call):
-        others = () if argument is not None else (Other(save.innermost.module, value, "the option"),)
-        return Report(save.call, message, others=others)
+        return Report(save.call, message)
     edits = remove_argument(view.text, save.call.span, argument.span)
     return Report(save.call, message, Fix(Applicability.UNSAFE, f"Leave `{name}` out", edits))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ckpt_lint.edits import remove_argument
 from ckpt_lint.facts.saved import is_editable
 from ckpt_lint.facts.saves import Save
-from ckpt_lint.facts.view import Other, Report, View
+from ckpt_lint.facts.view import Report, View
 from ckpt_lint.model import Applicability, Fix, Page, RuleInfo, Severity
 from ckpt_lint.source import tree as t
 
@@ -44,6 +44,7 @@ def save(model, path):
         silent=(
             "protocols 2 and 3",
             "a protocol that is computed, or comes as a parameter",
+            "a call of a save wrapper whose own save has the protocol: that save is reported, once",
         ),
         fix_safety="Safe: protocol 2 holds the same, and every torch reads it.",
         sources=("https://docs.pytorch.org/docs/stable/generated/torch.save.html",),
@@ -53,7 +54,7 @@ def save(model, path):
 
 def check(view: View) -> Iterator[Report]:
     """Saves with a constant protocol other than 2 and 3."""
-    for save in view.saves:
+    for save in view.saver_calls:
         value = save.options.get("pickle_protocol")
         if value is None:
             continue
@@ -63,7 +64,7 @@ def check(view: View) -> Iterator[Report]:
 
 
 def _refused(view: View, save: Save, value: t.Expr) -> str | None:
-    module = save.innermost.module
+    module = save.module
     for name in module.names.of(value):
         head, _, last = name.rpartition(".")
         if last in NAMED and head in ("pickle", "_pickle", "cPickle", "dill", "cloudpickle"):
@@ -79,9 +80,7 @@ def _refused(view: View, save: Save, value: t.Expr) -> str | None:
 def _report(view: View, save: Save, value: t.Expr, what: str) -> Report:
     message = f"the file is pickled with {what}, which the default load (torch 2.6 and newer) refuses; leave it out"
     argument = next((arg for arg in save.call.args if arg.value is value), None)
-    if argument is None:
-        return Report(save.call, message, others=(Other(save.innermost.module, value, "the protocol"),))
-    if not is_editable(save.call):
+    if argument is None or not is_editable(save.call):
         return Report(save.call, message)
     edits = remove_argument(view.text, save.call.span, argument.span)
     fix = Fix(Applicability.SAFE, "Leave the protocol to torch", edits)

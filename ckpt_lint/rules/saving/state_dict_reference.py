@@ -64,6 +64,7 @@ def train(model, optimizer, batches, evaluate):
             "a state dict that is saved, or read, before the next training step",
             '`.cpu()` or `.to("cpu")` of its tensors where anything in the file is moved to a device',
             "a module that is made anew for each round of the loop, or that the file does not train",
+            "the state dicts of data sets, loaders and samplers",
         ),
         fix_safety="Safe: the copy holds what was meant. It takes memory, once the size of the state dict.",
         sources=("https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html",),

@@ -39,7 +39,8 @@ def main(model):
         torch.save(model.state_dict(), "weights.pt")
 """,
         silent=(
-            "DataParallel alone, `Fabric(devices=1)`: they are one process",
+            "DataParallel alone, `Fabric(devices=1)`, the branch in which `fabric` or `accelerator` is None: one process",
+            "what joins as a certain rank: a class or function with `init_process_group(..., rank=0)`",
             "a path with the rank, a process id or a temporary name in it; buffers in memory; a file for each item of "
             "a data set",
             "guards: `if rank == 0`, `rank in (-1, 0)`, `is_main_process()`, an early return, `rank_zero_only` and "

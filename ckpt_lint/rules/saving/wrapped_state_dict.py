@@ -46,7 +46,7 @@ def save(network, path):
     torch.save(model.module.state_dict(), path)
 """,
         silent=(
-            "FSDP, which takes its own prefixes off",
+            "FSDP, which takes its own prefixes off, also where only `FSDP.set_state_dict_type(model, ...)` tells of it",
             "each wrapper unwrapped by its own means: `.module` for DataParallel and DDP, `._orig_mod` for compile",
             "an alias that was taken before wrapping",
             "a helper (`unwrap_model`, `de_parallel`, `getattr(model, \"module\", model)`, or one of the project)",

@@ -86,12 +86,13 @@ def _fix(view: View, checkpoint: TrainingCheckpoint, subjects: Sequence[Subject]
         return None
     if not all(_can_be_named(view, subject) for subject in subjects):
         return None
-    keys = checkpoint.main.keys
+    keys = list(checkpoint.main.keys)
     edits: list[Edit] = []
     for subject in subjects:
         key = key_for(subject, keys)
         if key in keys:
             return None
+        keys.append(key)
         edits.extend(add_dict_entry(view.text, literal.span, key, _value(subject)))
     return Fix(Applicability.UNSAFE, f"Save {_names(subjects)}", tuple(edits))
 
