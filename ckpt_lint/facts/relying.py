@@ -12,14 +12,19 @@ from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.facts.wrapping import Wrapped, wrapped
 from ckpt_lint.source import flow
 from ckpt_lint.source import tree as t
+from ckpt_lint.source.names import path_key
 
 if TYPE_CHECKING:
     from ckpt_lint.facts.view import View
 
 
-def relying(view: View, found: Wrapped) -> list[Restore]:
-    """The restores into a module in the same wrapper: of this module, and of project functions that are handed it."""
-    own = [restore for restore in view.restores if _is_in(view, restore, found)]
+def relying(view: View, receiver: t.Expr, found: Wrapped) -> list[Restore]:
+    """The restores into a module in the same wrapper: of this module, and of project functions that are handed it.
+
+    Of entries of a dict (`state["model"]`) also those that are spelt like the `receiver` whose state dict is saved.
+    """
+    entry = path_key(receiver) if isinstance(receiver, t.Subscript) else ""
+    own = [r for r in view.restores if _is_in(view, r, found) or (entry and path_key(r.receiver) == entry)]
     return list({restore.call: restore for restore in (*own, *_handed_on(view, found))}.values())
 
 

@@ -53,7 +53,7 @@ def save(network, path):
             "a helper (`unwrap_model`, `de_parallel`, `getattr(model, \"module\", model)`, or one of the project)",
             "a branch on the same condition as the wrapping, or whose other branch unwraps",
             "a wrapped submodule; `model.compile()`, which works in place",
-            "a parameter that not every known caller hands over wrapped",
+            "a parameter, or an entry of a dict, that not every known caller hands over wrapped",
             "keys that are stripped before they are saved",
             "a class that derives from a wrapper and has a `state_dict` of its own",
         ),
@@ -88,7 +88,7 @@ def _report(
     view: View, saved: Saved, call: t.Call, module: ModuleFacts, receiver: t.Expr, found: Wrapped
 ) -> Report:
     here = module is view.module
-    restores = relying(view, found) if here else []
+    restores = relying(view, receiver, found) if here else []
     wrapper = "on some ways " if found.conditional else ""
     message = (
         f"this state dict is {wrapper}that of a wrapped module: its keys begin with `{found.prefix}`, and a plain "
