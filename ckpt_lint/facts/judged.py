@@ -39,28 +39,37 @@ class Judged:
         return self.load.inner is None or name in self.load.inner.forwards
 
 
-def judged(view: View, *names: str) -> Iterator[Judged]:
+def judged(view: View, *names: str, code: str | None = None) -> Iterator[Judged]:
     """The loads of a module that decide one of the arguments `names`, themselves or by a default.
 
     A call of a load wrapper decides what the wrapper forwards; the rest is judged at the load inside. Where several
     calls in the project merely leave an argument to a default of the wrapper, they are judged in the wrapper's module.
+    Calls in files where the rule `code` is off, as in tests, are not judged, so the default is not judged for them.
     """
     for load in view.loads:
         if load.inner is not None and not load.inner.forwards & set(names):
             continue
-        if not any(_is_common(view, load, name) for name in names):
+        if not any(_is_common(view, load, name, code) for name in names):
             yield Judged(load)
-    yield from _defaults(view, names)
+    yield from _defaults(view, names, code)
 
 
-def _is_common(view: View, load: Load, name: str) -> bool:
+def _is_common(view: View, load: Load, name: str, code: str | None) -> bool:
     param = load.inherited.get(name)
     if param is None or load.wrapper is None:
         return False
-    return len(view.facts.loads.inheriting(load.wrapper, param)) >= SEVERAL
+    return len(_inheriting(view, load.wrapper, param, code)) >= SEVERAL
 
 
-def _defaults(view: View, names: tuple[str, ...]) -> Iterator[Judged]:
+def _inheriting(view: View, wrapper: Definition, param: t.Parameter, code: str | None) -> list[Load]:
+    loads = view.facts.loads.inheriting(wrapper, param)
+    codes = view.settings.codes_for
+    if code is None or code not in codes(view.source.path):
+        return list(loads)
+    return [load for load in loads if code in codes(load.module.path)]
+
+
+def _defaults(view: View, names: tuple[str, ...], code: str | None) -> Iterator[Judged]:
     loads = view.facts.loads
     for function in view.module.functions:
         wrapper = Definition(view.module, function)
@@ -71,6 +80,6 @@ def _defaults(view: View, names: tuple[str, ...]) -> Iterator[Judged]:
                 if param is not None and param.default is not None:
                     params[param] = None
         for param in params:
-            found = loads.inheriting(wrapper, param)
+            found = _inheriting(view, wrapper, param, code)
             if len(found) >= SEVERAL:
                 yield from (Judged(load, param) for load in found)

@@ -29,9 +29,9 @@ class Location:
     invalid: str | None = None
 
 
-def constant_locations(view: View) -> Iterator[tuple[Judged, t.Expr, Location]]:
-    """The constant `map_location`s that are written in a module, with the loads that they are for."""
-    for found in judged(view, "map_location"):
+def constant_locations(view: View, code: str) -> Iterator[tuple[Judged, t.Expr, Location]]:
+    """The constant `map_location`s that are written in a module, with the loads that they are for, for a rule."""
+    for found in judged(view, "map_location", code=code):
         load = found.load
         value = load.value("map_location")
         if value is not None and load.home("map_location") is view.module and found.decides("map_location"):

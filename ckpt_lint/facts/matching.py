@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
@@ -14,7 +14,7 @@ from ckpt_lint.facts.reads import keys_read, unpacked_length
 from ckpt_lint.facts.restores import Restores
 from ckpt_lint.facts.saves import Save, Saves
 from ckpt_lint.facts.values import Values
-from ckpt_lint.facts.world import World
+from ckpt_lint.facts.world import Definition, World
 from ckpt_lint.source import flow
 from ckpt_lint.source.module import ModuleFacts
 
@@ -90,7 +90,7 @@ class Matching:
         if self.leaves_to_framework(load.module):
             return NO_MATCH
         wanted = path_facts(self.values, load.path_module, load.path)
-        found = self._by_path(load, wanted, self._ways(load.module))
+        found = self._by_path(load, wanted, [*self._ways(load.module), *self._through(load, wanted)])
         if found:
             return Match(found, "path")
         others = self._others(load, wanted)
@@ -110,6 +110,17 @@ class Matching:
         above = [s for s in same if s.call.start < load.call.start]
         below = [s for s in same if s.call.start >= load.call.start]
         return tuple(sorted((*reversed(above), *below), key=lambda s: not _same_function(load, s)))
+
+    def _through(self, load: Load, wanted: PathFacts) -> Iterator[Save]:
+        """The calls, in other files, of save wrappers of the load's file that make the path that is read themselves."""
+        for inner in self.saves.direct(load.module) if wanted.text else ():
+            wrapper = flow.function_of(inner.call) if inner.passed else None
+            if wrapper is None or not _same_text(wanted, self.save_path(inner)):
+                continue
+            for site in self.world.callers(Definition(load.module, wrapper)):
+                if site.module is not load.module and not self.leaves_to_framework(site.module):
+                    found = self.saves.of(site.module)
+                    yield from (s for s in found if s.call is site.call and s.path_module is load.module)
 
     def _same(self, one: PathFacts, other: PathFacts, same_module: bool) -> bool:
         if _same_text(one, other):

@@ -13,6 +13,7 @@ from ckpt_lint.facts.command_line import parsed_in
 from ckpt_lint.facts.kinds import NUMPY
 from ckpt_lint.facts.modules import is_whole_module
 from ckpt_lint.facts.objects import is_read_as_object, refused_instance
+from ckpt_lint.facts.passing import parameter_of
 from ckpt_lint.facts.refusals import Refusal
 from ckpt_lint.facts.roles import role_of
 from ckpt_lint.facts.saved import Saved, saved_values
@@ -62,8 +63,21 @@ def refused_in(view: View, save: Save) -> Iterator[tuple[Saved, Refusal]]:
         found = refusal(view.facts.values, saved.module, saved.value)
         if found is None and came_whole(view.facts.values, view.facts.restores, saved.module, saved.value):
             found = r.MODULE
+        found = found or _as_the_saver_says(view.facts.values, saved)
         if found is not None:
             yield saved, found
+
+
+def _as_the_saver_says(values: Values, saved: Saved) -> Refusal | None:
+    """What the annotation of a save wrapper's parameter says of a value of which nothing is known at the call."""
+    save, unknown = saved.save, (t.Name, t.Attribute, t.Subscript, t.Call)
+    if save.wrapper is None or save.inner is None or saved.keys or not isinstance(saved.value, unknown):
+        return None
+    function = save.wrapper.node
+    if not isinstance(function, t.FunctionDef) or values.kinds(saved.module, saved.value):
+        return None
+    param = parameter_of(save.wrapper.module, save.inner.value, function)
+    return _annotated(values, save.wrapper.module, param) if param is not None else None
 
 
 def refusal(values: Values, module: ModuleFacts, expr: t.Expr, returns: int = MAX_RETURNS) -> Refusal | None:

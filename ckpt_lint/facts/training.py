@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ckpt_lint import apis
 from ckpt_lint.facts.checkpoints import Checkpoint, Checkpoints
 from ckpt_lint.facts.in_scope import STATES, InScope, Subject, is_rebuilt
-from ckpt_lint.facts.paths import path_facts
+from ckpt_lint.facts.paths import opened, path_facts
 from ckpt_lint.facts.progress import Progress, is_loop_counter
 from ckpt_lint.facts.resume import Resumes
 from ckpt_lint.facts.roles import named_role, role_of
@@ -194,7 +194,9 @@ class Training:
 
     def _find_missing(self, checkpoint: TrainingCheckpoint) -> Iterator[Subject]:
         others = self._held_elsewhere(checkpoint)
+        pickled = frozenset(self._pickled_beside(checkpoint.save))
         found = [s for s in _outermost(self._subjects(checkpoint)) if s.role not in others and not checkpoint.holds(s)]
+        found = [s for s in found if s.name not in pickled]
         rebuilt = {s.role for s in found if s.role == apis.SCHEDULER and self._finds_its_place(s)}
         for role in STATES:
             if role not in rebuilt and role not in checkpoint.held:
@@ -242,6 +244,18 @@ class Training:
             inside = any(parent in block for parent in t.ancestors(save.call) if isinstance(parent, t.If))
             if inside and not self.saves.in_memory(save) and directory(self.values, save) == folder:
                 yield save
+
+    def _pickled_beside(self, save: Save) -> Iterator[str]:
+        """The variables in what the function of a save pickles into the same directory: `pickle.dump(data, file)`."""
+        module, folder = save.module, directory(self.values, save)
+        for call in module.calls if folder else ():
+            args = [arg.value for arg in call.args if not arg.star]
+            if len(args) < 2 or flow.function_of(call) is not flow.function_of(save.call):
+                continue
+            if any(name in apis.PICKLE_DUMPS for name in module.names.of(call.func)):
+                stream = opened(module, args[1]) if isinstance(args[1], t.Name) else None
+                if _folder(module, stream or args[1]) == folder:
+                    yield from mentions(module, args[0])
 
     # -- where it goes ----------------------------------------------------------------------------------------------
 
@@ -324,7 +338,11 @@ def directory(values: Values, save: Save) -> str | None:
     """The directory that a save writes into, as an expression; None where the path does not say."""
     if save.path is None:
         return None
-    text = _spelled(save.path_module, save.path, _DEPTH)
+    return _folder(save.path_module, save.path)
+
+
+def _folder(module: ModuleFacts, path: t.Expr) -> str | None:
+    text = _spelled(module, path, _DEPTH)
     head, slash, _ = text.rpartition("/")
     if slash:
         return head

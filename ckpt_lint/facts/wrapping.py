@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ckpt_lint import apis
+from ckpt_lint.facts.entries import ways_to_entry
 from ckpt_lint.facts.guards import same_test, tests_above
 from ckpt_lint.facts.unwrapping import MODULE_ATTRIBUTES, taken_attribute, unwrapped_argument
 from ckpt_lint.facts.values import Values
@@ -61,9 +62,15 @@ def _wrapped(values: Values, module: ModuleFacts, expr: t.Expr, steps: int) -> W
         return _of_call(values, module, expr, steps)
     if isinstance(expr, t.IfExp):
         return _joined([_wrapped(values, module, branch, steps - 1) for branch in (expr.body, expr.orelse)])
+    if isinstance(expr, (t.Name, t.Attribute, t.Subscript)) and (
+        settled_by_branch(module, expr) or is_sharded(module, expr)
+    ):
+        return None
     if isinstance(expr, (t.Name, t.Attribute)):
-        settled = settled_by_branch(module, expr) or is_sharded(module, expr)
-        return None if settled else _of_variable(values, module, expr, steps)
+        return _of_variable(values, module, expr, steps)
+    if isinstance(expr, t.Subscript):
+        ways = [_wrapped(values, place, way, steps - 1) for place, way in ways_to_entry(values.world, module, expr)]
+        return _joined(ways) if all(ways) else None
     return None
 
 

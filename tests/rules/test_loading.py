@@ -207,3 +207,23 @@ def test_trusted_paths_silence_what_is_said_of_unpickling(code: str, body: str, 
     assert only(judge(tmp_path, body, torch=">=2.4"), code)
     assert judge(tmp_path, body, torch=">=2.4", trusted="assets/*.pt") == []
     assert only(judge(tmp_path, body, torch=">=2.4", trusted="other/*.pt"), code)
+
+
+READER = "import torch\ndef read(path, where=None):\n    return torch.load(path, map_location=where, weights_only=True)\n"
+LEFT = "from reader import read\ndef {}(path):\n    return read(path), read(path)\n"
+
+
+@pytest.mark.parametrize(
+    ("left_in", "known"), [("tests/test_reader.py", False), ("tests/test_reader.py", True), ("other.py", False)]
+)
+def test_only_calls_that_are_judged_leave_an_argument_to_a_default(tmp_path: Path, left_in: str, known: bool) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'reader'\n", encoding="utf-8")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "reader.py").write_text(READER, encoding="utf-8")
+    (tmp_path / left_in).write_text(LEFT.format("test_read"), encoding="utf-8")
+    source = source_of(tmp_path / "reader.py")
+    settings = settings_for(tmp_path, frozenset({"CKP301"}))
+    in_tests = frozenset({"CKP301"}) if known else frozenset()
+    settings = dataclasses.replace(settings, in_tests=in_tests, test_paths=Patterns(str(tmp_path), ("tests/**",)))
+    outcome = engine.check(source, project=Workspace().project_of(source, settings), settings=settings)
+    assert [f.location.row for f in outcome.findings] == ([] if left_in.startswith("tests") and not known else [2])

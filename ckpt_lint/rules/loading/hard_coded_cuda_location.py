@@ -51,7 +51,7 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads to a CUDA device that may not be there."""
     seen: set[int] = set()
-    for found, value, location in constant_locations(view):
+    for found, value, location in constant_locations(view, RULE.code):
         if not location.cuda or value.start in seen or isinstance(value, (t.Name, t.Attribute)):
             continue
         if needs_cuda(found.load.module, found.load.call):

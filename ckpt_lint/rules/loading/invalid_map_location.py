@@ -43,7 +43,7 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads to a place that torch does not know."""
     seen: set[int] = set()
-    for found, value, location in constant_locations(view):
+    for found, value, location in constant_locations(view, RULE.code):
         if location.invalid is None or value.start in seen:
             continue
         seen.add(value.start)

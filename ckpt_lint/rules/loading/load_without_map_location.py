@@ -66,7 +66,7 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads whose device is left to the file."""
     seen: set[int] = set()
-    for found in judged(view, "map_location"):
+    for found in judged(view, "map_location", code=RULE.code):
         load = found.load
         if load.has("map_location") or found.place.start in seen:
             continue

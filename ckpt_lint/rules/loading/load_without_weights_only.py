@@ -76,7 +76,7 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads that leave `weights_only` to the version of torch."""
     seen: set[int] = set()
-    for found in judged(view, "weights_only"):
+    for found in judged(view, "weights_only", code=RULE.code):
         load = found.load
         if load.api not in (apis.TORCH_LOAD, apis.HUB_LOAD) or load.has("weights_only") or load.has("pickle_module"):
             continue

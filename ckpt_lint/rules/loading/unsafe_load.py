@@ -61,7 +61,7 @@ def restore(model, path):
 def check(view: View) -> Iterator[Report]:
     """Loads, environment writes and patches that switch the boundary off."""
     seen: set[int] = set()
-    for found in judged(view, "weights_only", "pickle_module"):
+    for found in judged(view, "weights_only", "pickle_module", code=RULE.code):
         report = None if found.place.start in seen else _of_load(view, found)
         if report is not None:
             seen.add(found.place.start)

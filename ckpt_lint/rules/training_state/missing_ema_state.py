@@ -67,7 +67,7 @@ def train(model, loader, epochs):
             "an entry is made from the averaged model, whatever its key",
             "a moving average of a number (`loss_ema`)",
             "a part of the dict cannot be read, or the entry is `None` on purpose",
-            "another save of the same file writes a training checkpoint with it",
+            "another save of the same file writes a training checkpoint with it, or a pickle beside the checkpoint holds it",
         ),
         fix_safety=(
             "Unsafe: the file grows by a second copy of the weights, and the program that resumes still has to load "
