@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ckpt_lint.model import Span
+from ckpt_lint.source.aliases import aliases
 from ckpt_lint.source.gate import may_matter
 from ckpt_lint.source.lines import line_starts
 
@@ -72,17 +73,6 @@ _ATTRIBUTE_CALLED = re.compile(r"\b[A-Za-z_]\w*\.(\w+)\(")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _INSIDE_LINES = re.compile(r"[^\r\n]+")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
-_ALIAS = re.compile(
-    r"\b(\w+)[ \t]*=[ \t]*(?:functools\s*\.\s*)?(?:partial\([ \t]*)?(?:\w+\s*\.\s*){0,3}"
-    r"(?:load|save|load_url|load_state_dict_from_url|load_state_dict|state_dict)\b(?![(\w])"
-    r"|\b(?:load|save|load_url|load_state_dict_from_url)[ \t]+as[ \t]+(\w+)"
-)
-_ALIASED = re.compile(
-    r"load(?:_url|_state_dict(?:_from_url)?)?\b(?![(\w])|save\b(?![(\w])|state_dict\b(?![(\w])"
-)
-"""What an alias is of: few places, of which `_ALIAS` looks at the lines."""
-_ALIAS_LINES = 4
-
 _DEFINED = re.compile(r"\b(?:def|class)\s+\w+")
 
 
@@ -102,6 +92,8 @@ class _Stretch:
     fixed: bool = False
     kept: bool = False
     called: frozenset[str] | None = None
+    annotated: frozenset[str] = frozenset()
+    """What its parameters are said to be: whether such an object may be loaded is told by how it is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +130,7 @@ def cut(code: str, module: ast.Module) -> list[tuple[int, int]]:
         functions,
         outside,
         busy=busy or not may_matter(code.encode("utf-8", "surrogatepass")),
-        aliases=tuple(f"{name}(" for name in _aliases(code)),
+        aliases=tuple(f"{name}(" for name in aliases(code)),
         starred="import *" in code,
         shared=_shared(module),
     )
@@ -163,16 +155,6 @@ def _cut_out(stretches: list[_Stretch]) -> list[tuple[int, int]]:
         last = stretch.body[-1] if stretch.name else stretch.body[0]
         stretch.body[: len(stretch.body) if stretch.name else 1] = [_empty_text(stretch.body[0], last)]
     return places
-
-
-def _aliases(code: str) -> Iterator[str]:
-    """What a text calls the functions that save and load instead."""
-    for match in _ALIASED.finditer(code):
-        start = match.start()
-        for _ in range(_ALIAS_LINES):
-            start = max(code.rfind("\n", 0, start), 0)
-        for one, other in _ALIAS.findall(code[start : (code.find("\n", match.end()) + 1) or len(code)]):
-            yield one or other
 
 
 def blanked(code: str, places: list[tuple[int, int]]) -> str:
@@ -270,7 +252,9 @@ def _function(lines: _Lines, node: ast.FunctionDef | ast.AsyncFunctionDef, holde
         or _has_lines_at_its_rims(lines.code, start, end)
     )
     told = _place(lines, first, first)[1] if _is_docstring(first) else start
-    return _Stretch(node.name, start, end, lines.code[told:end], holder, node.body, fixed)
+    notes = [arg.annotation for arg in node.args.args if arg.annotation is not None]
+    names = frozenset(part.id for note in notes for part in ast.walk(note) if isinstance(part, ast.Name))
+    return _Stretch(node.name, start, end, lines.code[told:end], holder, node.body, fixed, annotated=names)
 
 
 def _is_docstring(first: ast.stmt) -> bool:
@@ -305,7 +289,7 @@ def _keep(
     fresh = [f for f in bodies if f.kept]
     for _ in range(CALL_HOPS):
         names = {f.name for f in fresh if f.name and not f.name.startswith("__")}
-        inner = {name for f in fresh for name in _calls(f)}
+        inner = {name for f in fresh for name in (*_calls(f), *f.annotated)}
         left = [f for f in bodies if not f.kept]
         fresh = [f for f in left if _called_as(f, shared) in inner or not names.isdisjoint(_calls(f))]
         for function in fresh:
