@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ckpt_lint.source.read import Read
     from ckpt_lint.source.text import Source
 
-MAX_NODES = 370_000
+MAX_NODES = 340_000
 """Syntax facts that are held, about 0.4 kB each; then those of a project are packed, and unpacked when asked for."""
 
 LEFT_OVER = 300_000

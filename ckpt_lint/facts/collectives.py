@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ckpt_lint import apis
 from ckpt_lint.facts.guards import Test, tests_above
-from ckpt_lint.facts.ranks import MAIN, RANK, RANK_VARIABLES, Ranks
+from ckpt_lint.facts.ranks import MAIN, RANK, RANK_VARIABLES, Ranks, starts_program
 from ckpt_lint.facts.view import Facts
 from ckpt_lint.facts.world import Definition, bind, is_method_call
 from ckpt_lint.facts.wrapping import is_sharded
@@ -87,7 +87,8 @@ class Collectives:
             if self._only_main(module, test.test, test.outcome) and not _other_branch_calls(test, call):
                 return (test,)
         function = flow.function_of(call)
-        if function is not None and any(MAIN.search(last_name(_called(d))) for d in function.decorators):
+        decorators = [_called(d) for d in function.decorators] if function is not None else []
+        if any(MAIN.search(last_name(d)) and not starts_program(d) for d in decorators):
             return (None,)
         return None
 

@@ -44,6 +44,11 @@ _STEPS = 4
 _CALLERS = 2
 
 
+def starts_program(decorator: t.Expr) -> bool:
+    """`@hydra.main(...)`: what makes a program of a function runs it in every process."""
+    return last_name(decorator) == "main"
+
+
 class Ranks:
     """Asks of nodes whether a rank guard stands on the way to them.
 
@@ -93,7 +98,7 @@ class Ranks:
 
     def _decorates(self, module: ModuleFacts, decorator: t.Expr) -> bool:
         func = decorator.func if isinstance(decorator, t.Call) else decorator
-        return self._named(module, func)
+        return self._named(module, func) and not starts_program(func)
 
     def _named(self, module: ModuleFacts, func: t.Expr) -> bool:
         names = module.names.of(func)
